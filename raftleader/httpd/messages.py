@@ -1,0 +1,73 @@
+"""What a handler is given and what it answers.
+
+A handler is a plain function, called in the order requests arrive on a
+connection, also when a client sends several without waiting (pipelining). It
+must not block. What takes time it starts at once, and answers with a *deferred*,
+a function that waits for the rest. So ten calls sent back to back are all
+proposed before the first is answered, in order, and share one log entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Protocol
+
+import attrs
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """One request, read whole.
+
+    Attributes:
+        method: As sent, e.g. ``POST``.
+        path: Decoded path without the query, e.g. ``/api/v1/scheduler``.
+        target: The request target as sent (path and query), for redirects.
+        query: Decoded parameters; of a repeated one the last counts.
+        headers: Names in lower case; of a repeated one the last counts.
+        body: The whole body, also of a chunked request.
+        peer: ``HOST:PORT`` of the client, for log lines.
+    """
+
+    method: str
+    path: str
+    target: str
+    query: Mapping[str, str] = attrs.field(factory=dict)
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    body: bytes = b""
+    peer: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Response:
+    """A whole answer. ``Content-Length`` and ``Date`` are the server's to add."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+class StreamWriter(Protocol):
+    """Where a streaming answer writes. Each chunk is one HTTP chunk."""
+
+    async def send(self, chunks: list[bytes]) -> None:
+        """Write the chunks in as few system calls as possible, each its own HTTP chunk.
+
+        Waits while the client does not read. Raises trio.BrokenResourceError
+        when the client is gone.
+        """
+
+
+@attrs.frozen(kw_only=True)
+class Stream:
+    """A chunked answer that lasts. ``run`` writes it; when it returns, the
+    connection closes. It is cancelled as soon as the client goes away."""
+
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    run: Callable[[StreamWriter], Awaitable[None]]
+
+
+Answer = Response | Stream
+Deferred = Callable[[], Awaitable[Answer]]
+Handler = Callable[[Request], Answer | Deferred]

@@ -1,0 +1,102 @@
+"""The log behind a small seam: bytes in, one order on every node.
+
+An engine (``single_node``, ``pysyncobj_backend``) is given an *applier* and calls
+it once for each committed entry, in log order, on every node, from one task. The
+rest of the house proposes bytes and watches leadership; it never sees the engine.
+
+Promises of every engine:
+
+* **Durable.** When ``propose`` returns, the entry is on disk (fdatasync) on a
+  majority, this node included, and will be applied by every node.
+* **One order.** All nodes apply the same bytes at the same index, each index once
+  in the life of a process, starting again at 1 after a restart (there is no
+  compaction yet).
+* **Definite or unknown.** ``propose`` raises NotLeaderError or OverloadedError
+  only when the entry will never be applied, OutcomeUnknownError otherwise.
+* **Bounded.** No call waits for ever: every wait has a deadline.
+* **Bugs are loud.** An exception in the applier stops the node: ``run`` raises it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import attrs
+import trio
+
+Applier = Callable[[int, int, bytes], object]
+"""``applier(index, term, data)``: apply one committed entry, return its result.
+
+The result of an entry that this node proposed is what its ``propose`` returns.
+Must be total: it never raises on data it does not like.
+"""
+
+
+@attrs.frozen(kw_only=True)
+class Leadership:
+    """Who leads, as far as this node knows.
+
+    Attributes:
+        term: Raft's numbered reign; never goes down.
+        leader: Node id of the leader of ``term``, or None while there is none.
+        leading: This node leads ``term`` and has applied every entry of earlier
+            terms, so that its state is complete.
+    """
+
+    term: int
+    leader: str | None
+    leading: bool
+
+
+@attrs.frozen(kw_only=True)
+class LogStatistics:
+    """A snapshot of an engine's counters, for status pages and metrics."""
+
+    engine: str
+    term: int
+    last_index: int
+    commit_index: int
+    applied_index: int
+    journal_bytes: int
+    peers_connected: tuple[str, ...]
+
+
+class ReplicatedLog(Protocol):
+    """One node's end of the replicated log."""
+
+    async def run(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Take part until cancelled.
+
+        ``started`` is called once the journal is read and peers can reach us.
+        Raises JournalDamagedError before that, and whatever the applier raised.
+        On the way out the journal is synced and closed.
+        """
+
+    async def propose(self, data: bytes, *, timeout_s: float) -> object:
+        """Commit ``data`` and return what the local applier answered.
+
+        Several proposals may be in flight; they are ordered as submitted.
+        Raises NotLeaderError, OverloadedError (both definite) or
+        OutcomeUnknownError (timeout, lost leadership). If cancelled, the entry
+        may still be committed.
+        """
+
+    async def barrier(self, *, timeout_s: float) -> int:
+        """Prove leadership by a committed no-op; return its index.
+
+        Afterwards the local state includes everything answered before the call.
+        Raises like ``propose``, but is always safe to repeat.
+        """
+
+    @property
+    def leadership(self) -> Leadership:
+        """The latest view; may be stale the moment it is read."""
+
+    async def wait_leadership_changed(self, seen: Leadership) -> Leadership:
+        """Return as soon as ``leadership`` differs from ``seen``. Cancel-safe."""
+
+    def statistics(self) -> LogStatistics:
+        """Counters right now; never blocks."""
