@@ -1,14 +1,14 @@
 """Every error raised on purpose, and what a caller may conclude from it.
 
-    RaftLeaderError
-    |- NotLeaderError            definite   ask the node it names
-    |- OverloadedError           definite   wait, then try again
-    |- OutcomeUnknownError       unknown    look before you try again
-    |- InvalidInputError         definite   mend the input; names the field
-    |- ConfigError               definite   mend the configuration; names the key
-    |- JournalDamagedError       definite   a person must look; names the offset
-    |- ApiError                  definite   a server's answer that is not a success
-    `- UnavailableError          definite   no leader could be reached in time
+RaftLeaderError
+|- NotLeaderError            definite   ask the node it names
+|- OverloadedError           definite   wait, then try again
+|- OutcomeUnknownError       unknown    look before you try again
+|- InvalidInputError         definite   mend the input; names the field
+|- ConfigError               definite   mend the configuration; names the key
+|- JournalDamagedError       definite   a person must look; names the offset
+|- ApiError                  definite   a server's answer that is not a success
+`- UnavailableError          definite   no leader could be reached in time
 """
 
 from __future__ import annotations

@@ -1,0 +1,104 @@
+"""What the HTTP API sees of a leader node. ``service.py`` implements it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from raftleader.protocol.ids import FrameworkId
+from raftleader.protocol.scheduler_api import Event, ReconcileTask
+from raftleader.replication.interface import Leadership, LogStatistics
+from raftleader.state.cluster import ClusterState
+from raftleader.state.commands import Command
+from raftleader.state.outcomes import Outcome
+
+
+class Ticket(Protocol):
+    """A command on its way into the log."""
+
+    async def wait(self) -> Outcome:
+        """Its outcome, once committed and applied here.
+
+        Raises NotLeaderError, OverloadedError (definite) or OutcomeUnknownError,
+        within PROPOSE_TIMEOUT_S. May be called by one task, once.
+        """
+
+
+class EventStream(Protocol):
+    """One framework's events, in order, bounded."""
+
+    @property
+    def stream_id(self) -> str:
+        """What the framework must send as ``Mesos-Stream-Id``."""
+
+    async def receive(self) -> Sequence[Event]:
+        """At least one event, with all others that wait.
+
+        Heartbeats are among them. Raises trio.EndOfChannel when the stream is
+        over (failed over, torn down, too slow, leadership lost); what is due
+        before the end (ERROR) has been received by then.
+        """
+
+    def close(self) -> None:
+        """The client is gone. Its failover timeout begins. Idempotent."""
+
+
+class LeaderNode(Protocol):
+    """A leader node, leading or not."""
+
+    @property
+    def state(self) -> ClusterState:
+        """The local replica; to be read only, and only between awaits."""
+
+    @property
+    def node_id(self) -> str:
+        """This node's name among the leaders."""
+
+    @property
+    def http_address(self) -> str:
+        """``HOST:PORT`` under which clients reach this node."""
+
+    @property
+    def leadership(self) -> Leadership:
+        """``leading`` is true once this node's BeginTerm is applied."""
+
+    @property
+    def leader_address(self) -> str | None:
+        """``HOST:PORT`` of the current leader's API, or None while unknown."""
+
+    def statistics(self) -> LogStatistics:
+        """The log's counters."""
+
+    def submit(self, command: Command) -> Ticket:
+        """Put a command in the queue, in order. Never blocks.
+
+        Raises NotLeaderError or OverloadedError.
+        """
+
+    async def barrier(self) -> None:
+        """Afterwards ``state`` includes everything answered before the call.
+
+        Raises like ``Ticket.wait``.
+        """
+
+    def open_stream(self, framework_id: FrameworkId, subscription: int) -> EventStream:
+        """The event stream of an accepted subscription.
+
+        An older stream of the framework gets ERROR ``Framework failed over`` and
+        ends. Its first events are SUBSCRIBED and HEARTBEAT, then every
+        outstanding offer, remembered rescinds and every first pending update.
+        """
+
+    def stream_of(self, framework_id: FrameworkId) -> EventStream | None:
+        """The open stream, or None: then the framework is not subscribed."""
+
+    async def reconcile(
+        self, framework_id: FrameworkId, tasks: Sequence[ReconcileTask]
+    ) -> None:
+        """Put the answers (UPDATE without uuid) on the framework's stream.
+
+        Passes a barrier first. Raises like ``Ticket.wait``.
+        """
+
+    def agent_is_connected(self, agent_id: str) -> bool:
+        """Whether the agent has a session with this node right now."""

@@ -1,0 +1,208 @@
+"""What a leader node and an agent say to each other, one frame a message.
+
+The agent dials every leader node and keeps one session to each. It opens with
+AgentHello; the node answers NodeHello (or Refused, and closes). From then on:
+
+* a node that leads registers the agent (a command in the log) and answers
+  Registered; the agent sends its TaskDigest; only if that differs from the log
+  is the list asked for (TaskListWanted, TaskList);
+* RunTasks and KillTasks are repeated by the leader until a status update shows
+  that they arrived; the agent answers a repeated one from memory;
+* StatusUpdates are repeated by the agent until UpdatesCommitted names them: from
+  then on they are in the log, and delivering them is the leader's duty.
+
+Everything a leader sends carries its term. An agent remembers the highest term it
+has seen and ignores what comes from a lower one (promise P8).
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from raftleader.errors import InvalidInputError
+from raftleader.protocol.agents import AgentInfo
+from raftleader.protocol.ids import AgentId, FrameworkId, TaskId, TaskKey
+from raftleader.protocol.tasks import TaskInfo, TaskState, TaskStatus
+
+PROTOCOL_VERSION = 1
+
+
+class AgentHello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
+    """An agent introduces itself.
+
+    Attributes:
+        cluster_id: The cluster it belongs to, or "" if it has never joined one.
+        key: Random name the agent gave itself at its first start, kept on disk:
+            registration is idempotent by it.
+        agent_id: The id it was given, once it has one.
+    """
+
+    cluster_id: str
+    key: str
+    info: AgentInfo
+    agent_id: AgentId | None = None
+    protocol: int = PROTOCOL_VERSION
+
+
+class NodeHello(msgspec.Struct, frozen=True, kw_only=True, tag="node"):
+    """A leader node introduces itself; sent again whenever its role changes."""
+
+    cluster_id: str
+    node_id: str
+    term: int
+    leading: bool
+    protocol: int = PROTOCOL_VERSION
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
+    """No session: another cluster, another protocol. A person must look."""
+
+    problem: str
+
+
+class Registered(msgspec.Struct, frozen=True, kw_only=True, tag="registered"):
+    """The agent is in the log under this id."""
+
+    term: int
+    agent_id: AgentId
+
+
+class TaskDigest(msgspec.Struct, frozen=True, kw_only=True, tag="digest"):
+    """``digest_of_tasks`` over what the agent holds and has not reported ended."""
+
+    digest: bytes
+
+
+class TaskListWanted(msgspec.Struct, frozen=True, kw_only=True, tag="want-list"):
+    """The digests differ: send the list."""
+
+    term: int
+
+
+class HeldTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task the agent knows. ``state`` is the newest it has reported or will."""
+
+    framework_id: FrameworkId
+    task_id: TaskId
+    state: TaskState
+
+
+class TaskList(msgspec.Struct, frozen=True, kw_only=True, tag="list"):
+    """All tasks whose end has not been committed."""
+
+    tasks: tuple[HeldTask, ...]
+
+
+class TaskOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """One task to run, and for whom."""
+
+    framework_id: FrameworkId
+    framework_name: str
+    task: TaskInfo
+
+
+class RunTasks(msgspec.Struct, frozen=True, kw_only=True, tag="run"):
+    """Start these tasks, each at most once in the life of the agent."""
+
+    term: int
+    orders: tuple[TaskOrder, ...]
+
+
+class KillOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """One task to end; None is the task's own grace."""
+
+    framework_id: FrameworkId
+    task_id: TaskId
+    grace_ms: int | None = None
+
+
+class KillTasks(msgspec.Struct, frozen=True, kw_only=True, tag="kill"):
+    """End these tasks. One that never came is then never started."""
+
+    term: int
+    orders: tuple[KillOrder, ...]
+
+
+class AgentUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """A status update on its way into the log; its status has a uuid."""
+
+    framework_id: FrameworkId
+    status: TaskStatus
+
+
+class StatusUpdates(msgspec.Struct, frozen=True, kw_only=True, tag="updates"):
+    """News of tasks, in order for each task."""
+
+    updates: tuple[AgentUpdate, ...]
+
+
+class UpdatesCommitted(msgspec.Struct, frozen=True, kw_only=True, tag="committed"):
+    """These updates are in the log (or concern tasks it no longer knows)."""
+
+    term: int
+    uuids: tuple[bytes, ...]
+
+
+class Ping(msgspec.Struct, frozen=True, kw_only=True, tag="ping"):
+    """Are you there?"""
+
+    number: int
+
+
+class Pong(msgspec.Struct, frozen=True, kw_only=True, tag="pong"):
+    """Yes."""
+
+    number: int
+
+
+FromAgent = AgentHello | TaskDigest | TaskList | StatusUpdates | Pong
+FromNode = (
+    NodeHello
+    | Refused
+    | Registered
+    | TaskListWanted
+    | RunTasks
+    | KillTasks
+    | UpdatesCommitted
+    | Ping
+)
+
+_encoder = msgspec.msgpack.Encoder()
+_from_agent: msgspec.msgpack.Decoder[FromAgent] = msgspec.msgpack.Decoder(FromAgent)
+_from_node: msgspec.msgpack.Decoder[FromNode] = msgspec.msgpack.Decoder(FromNode)
+
+
+def encode(message: FromAgent | FromNode) -> bytes:
+    """The message as one frame."""
+    return _encoder.encode(message)
+
+
+def decode_from_agent(frame: bytes) -> FromAgent:
+    """Read what an agent sent. Raises InvalidInputError that names the field."""
+    try:
+        return _from_agent.decode(frame)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidInputError("agent frame", str(error)) from error
+
+
+def decode_from_node(frame: bytes) -> FromNode:
+    """Read what a leader node sent. Raises InvalidInputError."""
+    try:
+        return _from_node.decode(frame)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise InvalidInputError("node frame", str(error)) from error
+
+
+def digest_of_tasks(keys: list[TaskKey]) -> bytes:
+    """16 bytes that are equal exactly when the sets of tasks are.
+
+    Over tasks the agent has confirmed and whose end is not yet committed.
+    """
+    hasher = hashlib.blake2b(digest_size=16)
+    for framework_id, task_id in sorted(keys):
+        for part in (framework_id.encode(), task_id.encode()):
+            hasher.update(len(part).to_bytes(4, "big"))
+            hasher.update(part)
+    return hasher.digest()

@@ -1,0 +1,194 @@
+"""What the cluster knows: tables of frozen rows, and indexes over them.
+
+Theory of operation. Every leader node holds one ``ClusterState`` and feeds it the
+log in order; only ``apply`` changes it. A row is replaced, never edited. Tables
+are plain dicts; iteration that can reach output goes over ``sorted`` keys, or over
+dicts whose order is itself a result of the log.
+
+Two accounts must always balance on each agent: offered + used <= total, and the
+sums kept in the row equal the sums over the tables (``invariants.py``).
+
+What the leader must do (send an offer, start a task, deliver an update) is not
+stored as a queue of effects: it is *derived* from rows, by ``queries.py``:
+
+* an offer in the table belongs in its framework's hands;
+* a task in STAGING is not confirmed by its agent: send it (again);
+* a task with a kill intent that has not ended: send the kill (again);
+* the first pending update of a task is not acknowledged: deliver it (again).
+"""
+
+from __future__ import annotations
+
+import attrs
+import msgspec
+
+from raftleader.protocol.agents import AgentInfo
+from raftleader.protocol.frameworks import FrameworkInfo
+from raftleader.protocol.ids import (
+    AgentId,
+    FrameworkId,
+    NodeId,
+    OfferId,
+    TaskId,
+    TaskKey,
+)
+from raftleader.protocol.resources import EMPTY, Resources
+from raftleader.protocol.tasks import TaskInfo, TaskState, TaskStatus
+
+
+class DurableFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """A long decline: nothing within ``resources`` of that agent until then."""
+
+    agent_id: AgentId
+    role: str
+    resources: Resources
+    until_ms: int
+
+
+class Rescinded(msgspec.Struct, frozen=True, kw_only=True):
+    """An offer that was taken back without the framework's doing."""
+
+    offer_id: OfferId
+    at_ms: int
+
+
+class Framework(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered framework.
+
+    Attributes:
+        subscription: Log index and ordinal of its newest subscription, as one
+            growing number; a disconnect naming an older one is void.
+        deadline_ms: Cluster time at which it is removed, or None while connected.
+        orphan_updates: Updates that belong to no task row (a duplicate task id).
+        rescinds: Recently rescinded offers, oldest first.
+    """
+
+    id: FrameworkId
+    info: FrameworkInfo
+    registered_ms: int
+    subscribed_ms: int
+    subscription: int
+    connected: bool = True
+    deadline_ms: int | None = None
+    suppressed_roles: tuple[str, ...] = ()
+    filters: tuple[DurableFilter, ...] = ()
+    rescinds: tuple[Rescinded, ...] = ()
+    orphan_updates: tuple[TaskStatus, ...] = ()
+
+
+class Agent(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered agent, with its two accounts."""
+
+    id: AgentId
+    key: str
+    info: AgentInfo
+    registered_ms: int
+    reregistered_ms: int
+    unreachable_ms: int | None = None
+    used: Resources = EMPTY
+    offered: Resources = EMPTY
+
+    @property
+    def free(self) -> Resources:
+        """What may be offered. Nothing while unreachable or over-committed."""
+        if self.unreachable_ms is not None:
+            return EMPTY
+        taken = self.used + self.offered
+        return (
+            self.info.resources - taken
+            if self.info.resources.contains(taken)
+            else EMPTY
+        )
+
+
+class OutstandingOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """An offer that waits for its framework's answer."""
+
+    id: OfferId
+    framework_id: FrameworkId
+    agent_id: AgentId
+    role: str
+    resources: Resources
+    granted_ms: int
+    expires_ms: int
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that was accepted.
+
+    Attributes:
+        state: Newest state the log knows. STAGING means that the agent has not
+            confirmed it.
+        offer_ids: The offers it was launched from: how a repeated ACCEPT is known.
+        role: Whose resources it uses.
+        statuses: Newest status of each state it went through, oldest first.
+        pending: Updates its framework has not acknowledged, oldest first; only
+            the first is on its way.
+        kill_grace_ms: Grace of the kill intent, if ``kill_wanted``.
+    """
+
+    framework_id: FrameworkId
+    info: TaskInfo
+    role: str
+    state: TaskState
+    offer_ids: tuple[OfferId, ...]
+    launched_ms: int
+    statuses: tuple[TaskStatus, ...] = ()
+    pending: tuple[TaskStatus, ...] = ()
+    kill_wanted: bool = False
+    kill_grace_ms: int | None = None
+
+    @property
+    def key(self) -> TaskKey:
+        return (self.framework_id, self.info.task_id)
+
+
+class CompletedTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that ended and whose end was acknowledged; kept in a bounded ring."""
+
+    framework_id: FrameworkId
+    task_id: TaskId
+    name: str
+    agent_id: AgentId
+    state: TaskState
+    offer_ids: tuple[OfferId, ...]
+    launched_ms: int
+    ended_ms: int
+
+
+@attrs.define(kw_only=True)
+class ClusterState:
+    """The whole. Equal on every replica at the same index, byte for byte.
+
+    Attributes:
+        index: Log index of the last applied entry.
+        term, leader, leader_http: From the newest BeginTerm.
+        clock_ms: Cluster time of the last applied entry.
+        removed_frameworks: Tombstones: id to the time of removal, oldest first.
+        offers_by_framework ... tasks_by_framework: Indexes, rebuilt from the tables
+            when a snapshot is loaded; not part of the digest.
+    """
+
+    cluster_id: str
+    index: int = 0
+    term: int = 0
+    leader: NodeId | None = None
+    leader_http: str = ""
+    clock_ms: int = 0
+    weights: dict[str, int] = attrs.field(factory=dict)
+    frameworks: dict[FrameworkId, Framework] = attrs.field(factory=dict)
+    agents: dict[AgentId, Agent] = attrs.field(factory=dict)
+    offers: dict[OfferId, OutstandingOffer] = attrs.field(factory=dict)
+    tasks: dict[TaskKey, Task] = attrs.field(factory=dict)
+    completed_tasks: dict[TaskKey, CompletedTask] = attrs.field(factory=dict)
+    removed_frameworks: dict[FrameworkId, int] = attrs.field(factory=dict)
+
+    agent_ids_by_key: dict[str, AgentId] = attrs.field(factory=dict)
+    offers_by_framework: dict[FrameworkId, dict[OfferId, None]] = attrs.field(
+        factory=dict
+    )
+    offers_by_agent: dict[AgentId, dict[OfferId, None]] = attrs.field(factory=dict)
+    tasks_by_framework: dict[FrameworkId, dict[TaskKey, None]] = attrs.field(
+        factory=dict
+    )
+    tasks_by_agent: dict[AgentId, dict[TaskKey, None]] = attrs.field(factory=dict)

@@ -1,0 +1,86 @@
+"""What applying a command answers, and what it touched."""
+
+from __future__ import annotations
+
+import enum
+
+import attrs
+
+from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskKey
+
+
+class Refusal(enum.Enum):
+    """Why a command was rejected."""
+
+    STALE_TERM = "stale term"
+    UNREADABLE_ENTRY = "unreadable entry"
+    UNKNOWN_FRAMEWORK = "Framework cannot be found"
+    FRAMEWORK_REMOVED = "Framework has been removed"
+    FRAMEWORK_NOT_SUBSCRIBED = "Framework is not subscribed"
+    INVALID_FRAMEWORK = "invalid framework"
+    UNKNOWN_AGENT = "unknown agent"
+    INVALID_AGENT = "invalid agent"
+    UNKNOWN_TASK = "unknown task"
+    WRONG_AGENT = "wrong agent"
+    INVALID_OFFERS = "invalid offers"
+
+
+@attrs.frozen(kw_only=True)
+class Subscription:
+    """Value of an accepted SubscribeFramework."""
+
+    framework_id: FrameworkId
+    subscription: int
+
+
+@attrs.frozen(kw_only=True)
+class Registration:
+    """Value of an accepted RegisterAgent."""
+
+    agent_id: AgentId
+
+
+@attrs.frozen(kw_only=True)
+class Accepted:
+    """The command took effect. ``value`` is named in the command's docstring."""
+
+    value: Subscription | Registration | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Rejected:
+    """The command left no trace. ``message`` is for the caller to read."""
+
+    refusal: Refusal
+    message: str = ""
+
+
+Outcome = Accepted | Rejected
+
+
+@attrs.frozen(kw_only=True)
+class Touched:
+    """Which rows a batch changed, so that effects need not be looked for everywhere.
+
+    Only a hint for speed: a new leader derives every effect from the whole state.
+
+    Attributes:
+        frameworks: Subscribed, disconnected, suppressed, removed...
+        agents: Registered, unreachable, or with other free resources.
+        offers: Made, consumed or rescinded.
+        tasks: Launched, updated, acknowledged, to be killed.
+    """
+
+    frameworks: frozenset[FrameworkId] = frozenset()
+    agents: frozenset[AgentId] = frozenset()
+    offers: frozenset[OfferId] = frozenset()
+    tasks: frozenset[TaskKey] = frozenset()
+
+
+@attrs.frozen(kw_only=True)
+class Applied:
+    """The result of one log entry."""
+
+    index: int
+    outcomes: tuple[Outcome, ...]
+    touched: Touched
