@@ -1,0 +1,171 @@
+"""The replicated log of a cluster of one: the same promises, without peers.
+
+For development, tests, and small installations that accept one point of failure.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import trio
+
+from raftleader.errors import NotLeaderError, OutcomeUnknownError
+from raftleader.replication.entries import NO_OP, USER, user_entry
+from raftleader.replication.interface import Applier, Leadership, LogStatistics
+from raftleader.replication.journal import Entry, Journal
+from raftleader.replication.pending import PendingProposals, Proposal
+from raftleader.replication.watch import LeadershipWatch
+
+ENGINE = "single-node"
+
+
+class SingleNodeLog:
+    """A ``ReplicatedLog`` on one node. ``run`` it once.
+
+    Proposals that arrive while the disk works share the next fdatasync. Each start
+    leads a new term, beginning with a no-op, so that index 1 is never a user's.
+    With ``journal_path`` None nothing is kept: for tests.
+    """
+
+    def __init__(
+        self,
+        node_id: str,
+        journal_path: Path | None,
+        applier: Applier,
+        *,
+        cluster_id: str = "single",
+        pending_max: int = 10_000,
+        pending_bytes_max: int = 64 * 1024 * 1024,
+    ) -> None:
+        self._node_id = node_id
+        self._cluster_id = cluster_id
+        self._journal_path = journal_path
+        self._applier = applier
+        self._journal: Journal | None = None
+        self._pending = PendingProposals(
+            count_max=pending_max, bytes_max=pending_bytes_max
+        )
+        self._queue: list[tuple[Proposal, bytes]] = []
+        self._wake = trio.Event()
+        self._watch = LeadershipWatch()
+        self._term = 0
+        self._applied_index = 0
+        self._scope = trio.CancelScope()
+        self._is_used = False
+
+    async def run(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Replay the journal, then serve proposals until cancelled.
+
+        Raises JournalDamagedError, ConfigError or OSError before ``started``;
+        afterwards OSError when the disk fails, and whatever the applier raised.
+        """
+        if self._is_used:
+            raise RuntimeError("a log runs once; make a new one")
+        self._is_used = True
+        if self._journal_path is not None:
+            self._journal = Journal.open(
+                self._journal_path, cluster_id=self._cluster_id, node_id=self._node_id
+            )
+        try:
+            self._begin_term()
+            task_status.started()
+            with self._scope:
+                await self._serve()
+        finally:
+            # Not yet in the journal: definite. The others may be on the disk.
+            for proposal, _ in self._queue:
+                proposal.fail(NotLeaderError(None))
+            self._queue.clear()
+            self._pending.fail_all(lambda: OutcomeUnknownError("the node stopped"))
+            self._watch.update(Leadership(term=self._term, leader=None, leading=False))
+            if self._journal is not None:
+                self._journal.close()
+
+    def crash(self) -> None:
+        """Die as by SIGKILL, for simulations: ``run`` returns without a sync."""
+        if self._journal is not None:
+            self._journal.abandon()
+        self._scope.cancel()
+
+    async def propose(self, data: bytes, *, timeout_s: float) -> object:
+        """Commit ``data``; see ``ReplicatedLog.propose``."""
+        return await self._submit(user_entry(data), timeout_s)
+
+    async def barrier(self, *, timeout_s: float) -> int:
+        """Commit a no-op; see ``ReplicatedLog.barrier``."""
+        index = await self._submit(NO_OP, timeout_s)
+        assert isinstance(index, int)
+        return index
+
+    @property
+    def leadership(self) -> Leadership:
+        return self._watch.current
+
+    async def wait_leadership_changed(self, seen: Leadership) -> Leadership:
+        """See ``ReplicatedLog.wait_leadership_changed``."""
+        return await self._watch.wait_changed(seen)
+
+    def statistics(self) -> LogStatistics:
+        """Counters right now."""
+        return LogStatistics(
+            engine=ENGINE,
+            term=self._term,
+            last_index=self._applied_index,
+            commit_index=self._applied_index,
+            applied_index=self._applied_index,
+            journal_bytes=self._journal.size_bytes if self._journal else 0,
+            peers_connected=(),
+        )
+
+    async def _submit(self, command: bytes, timeout_s: float) -> object:
+        if not self._watch.current.leading:
+            await trio.lowlevel.checkpoint()  # a caller that loops must not hang us
+            raise NotLeaderError(None)
+        proposal = self._pending.admit(len(command))
+        self._queue.append((proposal, command))
+        self._wake.set()
+        return await proposal.wait(timeout_s=timeout_s)
+
+    def _begin_term(self) -> None:
+        """Lead one term more than ever before, over all that the journal holds."""
+        journal = self._journal
+        self._term = journal.term + 1 if journal else 1
+        if journal is not None:
+            journal.set_meta(self._term, self._node_id)
+            for entry in journal.entries:
+                self._apply(entry)
+        self._commit([NO_OP])
+        self._watch.update(
+            Leadership(term=self._term, leader=self._node_id, leading=True)
+        )
+
+    async def _serve(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake = trio.Event()
+            taken, self._queue = self._queue, []
+            results = self._commit([command for _, command in taken])
+            for (proposal, _), result in zip(taken, results, strict=True):
+                proposal.settle(result)
+
+    def _commit(self, commands: list[bytes]) -> list[object]:
+        """Append, sync once, apply: in this order, or nothing was promised."""
+        first = self._applied_index + 1
+        entries = [
+            Entry(command, index, self._term)
+            for index, command in enumerate(commands, start=first)
+        ]
+        if self._journal is not None:
+            for entry in entries:
+                self._journal.append(entry.index, entry.term, entry.data)
+            self._journal.sync()
+        return [self._apply(entry) for entry in entries]
+
+    def _apply(self, entry: Entry) -> object:
+        result: object = entry.index
+        if entry.data[:1] == USER:
+            result = self._applier(entry.index, entry.term, entry.data[1:])
+        self._applied_index = entry.index
+        return result
