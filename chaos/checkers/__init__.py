@@ -1,0 +1,1 @@
+"""Judges, one promise each: observations in, ``Result`` out. Pure."""
