@@ -19,37 +19,39 @@ from typing import Protocol
 
 import trio
 
+from transports.errors import (
+    BadAddressError,
+    BadFrameError,
+    DialError,
+    FrameTooLargeError,
+    LinkClosedError,
+    TransportError,
+)
+
+__all__ = [
+    "FRAME_BYTES_MAX",
+    "BadAddressError",
+    "BadFrameError",
+    "DialError",
+    "FrameTooLargeError",
+    "Link",
+    "LinkClosedError",
+    "LinkHandler",
+    "Transport",
+    "TransportError",
+]
+
 FRAME_BYTES_MAX = 64 * 1024 * 1024
 """Largest frame by default: a full log batch with room to spare. A peer that
 announces more is answered with :class:`FrameTooLargeError` and cut."""
 
 
-class TransportError(Exception):
-    """Base of the errors of this package."""
-
-
-class LinkClosedError(TransportError):
-    """The link is gone: closed by us, by the peer, or broken. Dial again."""
-
-
-class DialError(TransportError):
-    """No link could be made: nobody listens there, or a fault forbids it."""
-
-
-class FrameTooLargeError(TransportError):
-    """A frame over the limit, at either end. The link is closed."""
-
-
-class BadFrameError(TransportError):
-    """The peer sent bytes that are no frame of ours. The link is closed."""
-
-
-class BadAddressError(TransportError):
-    """An address this transport cannot use; the message says why."""
-
-
 class Link(Protocol):
-    """A two-way path to one peer."""
+    """A two-way path to one peer.
+
+    After any TransportError the link is closed, and stays so: calls on it raise
+    LinkClosedError.
+    """
 
     @property
     def peer(self) -> str:
@@ -64,7 +66,11 @@ class Link(Protocol):
         """
 
     async def send_many(self, frames: list[bytes]) -> None:
-        """Hand over frames in order, in as few writes as the path allows."""
+        """Hand over frames in order, in as few writes as the path allows.
+
+        As :meth:`send`; no frame of another task comes between them. If
+        cancelled, the first few may arrive and the others not.
+        """
 
     async def receive(self) -> bytes:
         """The next frame.
@@ -75,25 +81,33 @@ class Link(Protocol):
         """
 
     async def receive_many(self) -> list[bytes]:
-        """At least one frame, and all others that have already arrived."""
+        """At least one frame, and all others that have already arrived.
+
+        As :meth:`receive`. Frames that arrived before bytes that are none are
+        returned first; the error comes with the next call.
+        """
 
     async def aclose(self) -> None:
-        """Close at once; frames not yet on their way are lost. Idempotent."""
+        """Close at once; frames not yet on their way are lost. Idempotent.
+
+        Whoever waits in a call on this link gets LinkClosedError.
+        """
 
 
 LinkHandler = Callable[[Link], Awaitable[None]]
 """Serves one accepted link, and returns when done with it; the link is then
-closed. A TransportError that escapes ends this link only; any other error is a
-bug and ends the listener."""
+closed. A TransportError that escapes (alone or in a group) ends this link only;
+any other error is a bug and ends the listener."""
 
 
 class Transport(Protocol):
     """A way to dial and to listen. One per process, shared by its services."""
 
     async def dial(self, address: str) -> Link:
-        """A new link to ``address`` (``scheme://...``). Raises DialError.
+        """A new link to ``address`` (``scheme://...``). Raises DialError,
+        or BadAddressError if no link could ever be made to such an address.
 
-        Bounded by the transport's own dial timeout.
+        Bounded by the transport's own dial timeout. Whoever dials closes the link.
         """
 
     async def serve(
