@@ -22,13 +22,17 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     agent: AgentInfo
 
 
-class Launch(msgspec.Struct, frozen=True, kw_only=True, tag="LAUNCH"):
+class Launch(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="LAUNCH"
+):
     """Start these tasks on the accepted offers."""
 
     tasks: tuple[TaskInfo, ...]
 
 
-class UnsupportedOperation(msgspec.Struct, frozen=True, kw_only=True, tag="OTHER"):
+class UnsupportedOperation(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="OTHER"
+):
     """An operation we cannot perform yet; it drops itself, the rest goes on."""
 
     type: str
