@@ -1,0 +1,84 @@
+"""Asking a cluster of which some node addresses are known: finds the leader."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import attrs
+import trio
+
+from raftleader.errors import (
+    ApiError,
+    OutcomeUnknownError,
+    RaftLeaderError,
+    UnavailableError,
+)
+from raftleader.framework import HttpClient, open_http_client
+
+API = "/raftleader/v1"
+ANSWER_TIMEOUT_S = 3.0
+"""Of one node, after which the next is asked."""
+ROUNDS_PAUSE_S = 0.2
+"""Between two rounds over all nodes while none of them leads."""
+_STATUSES_WITHOUT_LEADER = frozenset({307, 503})
+
+
+@attrs.frozen(kw_only=True)
+class ApiClient:
+    """Reads the API of whichever node leads.
+
+    Attributes:
+        addresses: ``HOST:PORT`` of some leader nodes, asked in this order.
+        timeout_s: How long to look for a leader.
+    """
+
+    http: HttpClient
+    addresses: Sequence[str]
+    timeout_s: float = 10.0
+
+    async def get(self, path: str) -> Any:
+        """JSON from the leader, found by redirects.
+
+        A node that is down, or knows of no leader, is passed over. Raises
+        UnavailableError when the time is over, ApiError for any other refusal.
+        """
+        problems: dict[str, str] = {}
+        with trio.move_on_after(self.timeout_s):
+            while True:
+                for address in self.addresses:
+                    try:
+                        return await self.http.get_json(address, path)
+                    except (UnavailableError, OutcomeUnknownError) as error:
+                        problems[address] = str(error)
+                    except ApiError as error:
+                        if error.status not in _STATUSES_WITHOUT_LEADER:
+                            raise
+                        problems[address] = f"{address}: {error}"
+                await trio.sleep(ROUNDS_PAUSE_S)
+        words = "; ".join(problems.values()) or "no answer"
+        raise UnavailableError(
+            f"no leader could be reached within {self.timeout_s:g} s ({words})"
+        )
+
+    async def status_of(
+        self, address: str, *, timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> dict[str, Any] | None:
+        """What one node says of itself, or None while it does not answer."""
+        with trio.move_on_after(timeout_s):
+            try:
+                status = await self.http.get_json(address, f"{API}/status")
+            except RaftLeaderError:
+                return None
+            return status if isinstance(status, dict) else None
+        return None
+
+
+@asynccontextmanager
+async def open_api_client(
+    addresses: Sequence[str], *, timeout_s: float = 10.0
+) -> AsyncIterator[ApiClient]:
+    """A client for the body of an ``async with``."""
+    async with open_http_client(answer_timeout_s=ANSWER_TIMEOUT_S) as http:
+        yield ApiClient(http=http, addresses=addresses, timeout_s=timeout_s)

@@ -1,0 +1,140 @@
+"""The parser's half of ``leader`` and ``agent``: the daemons."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from raftleader.cli.exit_codes import run_command
+from raftleader.cli.log_lines import set_up_logging
+from raftleader.cli.options import Config, Lifeline, LogLevel
+from raftleader.cli.sections import AgentSection, LeaderSection
+from raftleader.cli.settings import load_section
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the parser."""
+    app.command()(leader)
+    app.command()(agent)
+
+
+def leader(
+    node_id: Annotated[
+        str | None, typer.Option(help="Its name among the leaders.  [leader]")
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where its journal lies.")
+    ] = None,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NODE=tcp://HOST:PORT",
+            help="Every leader node, this one included; repeat for each. "
+            "None: this node alone.",
+        ),
+    ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="The API.  [127.0.0.1:5050]"),
+    ] = None,
+    agents: Annotated[
+        str | None,
+        typer.Option(
+            metavar="tcp://HOST:PORT",
+            help="Where agents dial in.  [tcp://127.0.0.1:5150]",
+        ),
+    ] = None,
+    cluster_id: Annotated[
+        str | None, typer.Option(help="Name of the cluster.  [raftleader]")
+    ] = None,
+    config: Config = None,
+    log_level: LogLevel = None,
+    die_with_fd: Lifeline = None,
+) -> None:
+    """Run a leader node. TERM or Ctrl-C stops it.
+
+    Every option may stand in section [leader] of the file, or in the environment
+    as RAFTLEADER_LEADER_<NAME>.
+
+    Example: raftleader leader --data-dir /var/lib/raftleader
+    """
+    from raftleader.cli.daemons import serve_leader
+
+    flags = {
+        "node_id": node_id,
+        "data_dir": data_dir,
+        "peers": peer,
+        "http": http,
+        "agents": agents,
+        "cluster_id": cluster_id,
+        "log_level": log_level,
+    }
+
+    async def call() -> int:
+        section = load_section(
+            LeaderSection, "leader", flags=flags, environ=os.environ, file=config
+        )
+        set_up_logging(section.log_level)
+        return await serve_leader(section, lifeline_fd=die_with_fd)
+
+    run_command(call)
+
+
+def agent(
+    work_dir: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Its memory and the tasks' sandboxes."),
+    ] = None,
+    leader: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="tcp://HOST:PORT",
+            help="The agents' address of every leader node; repeat for each.",
+        ),
+    ] = None,
+    http: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="Its state and files.  [127.0.0.1:5051]"
+        ),
+    ] = None,
+    resources: Annotated[
+        str | None,
+        typer.Option(metavar="'cpus:4;mem:8192'", help="What it offers.  [detected]"),
+    ] = None,
+    hostname: Annotated[
+        str | None, typer.Option(help="Under which frameworks reach it.")
+    ] = None,
+    config: Config = None,
+    log_level: LogLevel = None,
+    die_with_fd: Lifeline = None,
+) -> None:
+    """Run an agent on this machine. TERM or Ctrl-C stops it.
+
+    Every option may stand in section [agent] of the file, or in the environment
+    as RAFTLEADER_AGENT_<NAME>.
+
+    Example: raftleader agent --work-dir /var/lib/agent --leader tcp://10.0.0.1:5150
+    """
+    from raftleader.cli.daemons import serve_agent
+
+    flags = {
+        "work_dir": work_dir,
+        "leaders": leader,
+        "http": http,
+        "resources": resources,
+        "hostname": hostname,
+        "log_level": log_level,
+    }
+
+    async def call() -> int:
+        section = load_section(
+            AgentSection, "agent", flags=flags, environ=os.environ, file=config
+        )
+        set_up_logging(section.log_level)
+        return await serve_agent(section, lifeline_fd=die_with_fd)
+
+    run_command(call)

@@ -1,0 +1,109 @@
+"""What a command says: tables for people or JSON for programs, from the same rows.
+
+JSON goes to standard output and nothing else does; whatever is said beside it
+(hints, progress, events) goes to standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TextIO
+
+import attrs
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Row = Mapping[str, object]
+
+
+@attrs.frozen(kw_only=True)
+class Column:
+    """A column of a table: the key in the row, and its heading."""
+
+    key: str
+    heading: str
+    right: bool = False
+
+
+@attrs.frozen(kw_only=True)
+class Output:
+    """Where a command writes. ``as_json`` chooses the form of results."""
+
+    as_json: bool = False
+    out: TextIO = attrs.field(factory=lambda: sys.stdout)
+    err: TextIO = attrs.field(factory=lambda: sys.stderr)
+
+    @property
+    def console(self) -> Console:
+        """For everything that is not the result: progress, hints."""
+        return Console(file=self.err, highlight=False)
+
+    def result(self, value: object) -> None:
+        """One JSON value on one line, at once."""
+        print(msgspec.json.encode(value).decode(), file=self.out, flush=True)
+
+    def rows(
+        self, rows: Sequence[Row], columns: Sequence[Column], *, title: str = ""
+    ) -> None:
+        """The rows, whole as JSON, or the named columns as a table."""
+        if self.as_json:
+            self.result(list(rows))
+        else:
+            self.table(rows, columns, title=title)
+
+    def record(self, record: Row, *, title: str = "") -> None:
+        """One object: as JSON, or as a table of keys and values."""
+        if self.as_json:
+            self.result(record)
+            return
+        rows = [{"key": key, "value": value} for key, value in record.items()]
+        columns = [Column(key="key", heading=""), Column(key="value", heading="")]
+        self.table(rows, columns, title=title)
+
+    def table(
+        self, rows: Sequence[Row], columns: Sequence[Column], *, title: str = ""
+    ) -> None:
+        """A table on standard output, whatever ``as_json`` says of results."""
+        table = Table(
+            title=title or None,
+            title_justify="left",
+            show_header=any(column.heading for column in columns),
+            box=None,
+            pad_edge=False,
+        )
+        for column in columns:
+            table.add_column(
+                column.heading,
+                justify="right" if column.right else "left",
+                overflow="fold",
+            )
+        for row in rows:
+            table.add_row(*(Text(cell(row.get(column.key))) for column in columns))
+        Console(file=self.out, highlight=False, width=_width(self.out)).print(table)
+
+    def note(self, text: str) -> None:
+        """A line beside the result."""
+        print(text, file=self.err, flush=True)
+
+
+def cell(value: object) -> str:
+    """A value as a table shows it."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {cell(item)}" for key, item in value.items()) or "-"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ", ".join(cell(item) for item in value) or "-"
+    return str(value)
+
+
+def _width(out: TextIO) -> int | None:
+    """A pipe has no width to fit into: let lines be as long as they are."""
+    return None if out.isatty() else 400

@@ -1,0 +1,84 @@
+"""The three sections of a configuration: every key, its type and its default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+
+from raftleader.errors import ConfigError
+
+
+@attrs.frozen(kw_only=True)
+class LeaderSection:
+    """One leader node.
+
+    Attributes:
+        node_id: Its name among the leaders; one of those in ``peers``.
+        data_dir: Where its journal lies. Never shared, never moved while it runs.
+        peers: ``NODE_ID=tcp://HOST:PORT`` of every leader node, itself included.
+            With none, the cluster has this one leader.
+        http: ``HOST:PORT`` of the API: frameworks, operators.
+        agents: ``tcp://HOST:PORT`` where agents dial in.
+        cluster_id: Equal on all leaders; agents of another cluster are refused.
+    """
+
+    node_id: str = "leader"
+    data_dir: Path
+    peers: tuple[str, ...] = attrs.field(default=(), metadata={"flag": "--peer"})
+    http: str = "127.0.0.1:5050"
+    agents: str = "tcp://127.0.0.1:5150"
+    cluster_id: str = "raftleader"
+    log_level: str = "info"
+
+    def peer_table(self) -> dict[str, str]:
+        """``peers`` as node id to address. Raises ConfigError."""
+        table: dict[str, str] = {}
+        for peer in self.peers:
+            node_id, equals, address = peer.partition("=")
+            if not equals or not node_id or not address:
+                raise ConfigError(f"peers: {peer!r} is not NODE_ID=tcp://HOST:PORT")
+            if node_id in table:
+                raise ConfigError(f"peers: {node_id!r} is named twice")
+            table[node_id] = address
+        if table and self.node_id not in table:
+            raise ConfigError(
+                f"node_id: {self.node_id!r} is none of peers "
+                f"({', '.join(sorted(table))})"
+            )
+        return table
+
+
+@attrs.frozen(kw_only=True)
+class AgentSection:
+    """One agent.
+
+    Attributes:
+        work_dir: Its memory and the sandboxes of its tasks.
+        leaders: ``tcp://HOST:PORT`` of every leader node's ``agents``.
+        http: ``HOST:PORT`` of its files and state.
+        resources: What it offers, e.g. ``cpus:4;mem:8192``; "" for all there is.
+        hostname: Under which frameworks reach it; "" for this machine's.
+    """
+
+    work_dir: Path
+    leaders: tuple[str, ...] = attrs.field(metadata={"flag": "--leader"})
+    http: str = "127.0.0.1:5051"
+    resources: str = ""
+    hostname: str = ""
+    log_level: str = "info"
+
+
+@attrs.frozen(kw_only=True)
+class ClientSection:
+    """Commands that speak to a running cluster.
+
+    Attributes:
+        leaders: ``HOST:PORT`` of some leader nodes' ``http``.
+        timeout_s: How long to look for a leader.
+    """
+
+    leaders: tuple[str, ...] = attrs.field(
+        default=("127.0.0.1:5050",), metadata={"flag": "--leader"}
+    )
+    timeout_s: float = 10.0

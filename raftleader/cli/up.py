@@ -1,0 +1,113 @@
+"""``up``: a local cluster of real processes, for as long as it is watched."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from raftleader.cli.local_cluster import LocalCluster, leading_node, local_cluster
+from raftleader.cli.local_plan import LocalClusterOptions
+from raftleader.cli.local_process import LocalEvent
+from raftleader.cli.output import Column, Output
+
+WATCH_INTERVAL_S = 0.25
+
+
+@contextmanager
+def cluster_folder(folder: Path | None, *, is_kept: bool) -> Iterator[Path]:
+    """``folder``, or a temporary one that is removed afterwards unless kept."""
+    if folder is not None:
+        yield folder.resolve()
+        return
+    temporary = Path(tempfile.mkdtemp(prefix="raftleader-"))
+    try:
+        yield temporary
+    finally:
+        if not is_kept:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+async def watch_local_cluster(options: LocalClusterOptions, output: Output) -> None:
+    """Start the cluster, say when work can run, tell what happens; until cancelled."""
+    is_ready = False
+
+    def tell(event: LocalEvent) -> None:
+        if is_ready or event.what == "died":
+            detail = f" ({event.detail})" if event.detail else ""
+            again = "; it is started again" if options.is_restarted else ""
+            output.note(
+                f"{event.node} died{detail}{again}"
+                if event.what == "died"
+                else f"{event.node} started"
+            )
+
+    async with local_cluster(options, listener=tell) as cluster:
+        leader = await cluster.wait_ready()
+        is_ready = True
+        if output.as_json:
+            output.result(describe(cluster, leader))
+        else:
+            show_cluster(cluster, leader, output)
+        await tell_of_new_leaders(cluster, leader, output)
+
+
+def describe(cluster: LocalCluster, leader: str) -> dict[str, list[dict[str, Any]]]:
+    """Addresses and process ids, and which leader node leads."""
+    return {
+        "leaders": [
+            {
+                "address": node.address,
+                "pid": cluster.pid(node.name),
+                "leading": node.name == leader,
+            }
+            for node in cluster.plan.leaders
+        ],
+        "agents": [
+            {"address": node.address, "pid": cluster.pid(node.name)}
+            for node in cluster.plan.agents
+        ],
+    }
+
+
+def show_cluster(cluster: LocalCluster, leader: str, output: Output) -> None:
+    """A table of the nodes, and what to type next."""
+    nodes = [*cluster.plan.leaders, *cluster.plan.agents]
+    rows = [
+        {
+            "node": node.name,
+            "address": node.address,
+            "pid": cluster.pid(node.name),
+            "role": "leads" if node.name == leader else "",
+            "log": node.log_file,
+        }
+        for node in nodes
+    ]
+    headings = {"node": "NODE", "address": "ADDRESS", "pid": "PID", "role": ""}
+    headings["log"] = "LOG"
+    output.table(rows, [Column(key=k, heading=h) for k, h in headings.items()])
+    output.out.flush()
+    output.note(
+        "\nReady. In another terminal:\n"
+        f"  export RAFTLEADER_LEADERS={','.join(cluster.leader_addresses)}\n"
+        "  raftleader run -- echo hello\n"
+        "  raftleader status\n"
+        "Ctrl-C stops everything."
+    )
+
+
+async def tell_of_new_leaders(
+    cluster: LocalCluster, leader: str, output: Output
+) -> None:
+    """A line for each change of the leader; for ever."""
+    while True:
+        await trio.sleep(WATCH_INTERVAL_S)
+        now = leading_node(await cluster.statuses())
+        if now is not None and now != leader:
+            leader = now
+            output.note(f"{leader} leads now")

@@ -1,0 +1,148 @@
+"""Settings: where a value comes from, and how a wrong one is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from raftleader.cli.sections import AgentSection, ClientSection, LeaderSection
+from raftleader.cli.settings import load_section
+from raftleader.errors import ConfigError
+
+
+def client(
+    *,
+    flags: dict[str, object] | None = None,
+    environ: dict[str, str] | None = None,
+    file: Path | None = None,
+) -> ClientSection:
+    return load_section(
+        ClientSection, "client", flags=flags or {}, environ=environ or {}, file=file
+    )
+
+
+def written(folder: Path, text: str) -> Path:
+    file = folder / "raftleader.toml"
+    file.write_text(text)
+    return file
+
+
+def test_flags_win_over_environment_over_file_over_default(tmp_path: Path) -> None:
+    file = written(tmp_path, '[client]\nleaders = ["file:1"]\ntimeout_s = 3\n')
+    environ = {"RAFTLEADER_LEADERS": "a:1, b:2"}
+
+    assert client() == ClientSection(leaders=("127.0.0.1:5050",), timeout_s=10.0)
+    assert client(file=file) == ClientSection(leaders=("file:1",), timeout_s=3.0)
+    assert client(file=file, environ=environ).leaders == ("a:1", "b:2")
+    flags: dict[str, object] = {"leaders": ["flag:1"], "timeout_s": None}
+    assert client(file=file, environ=environ, flags=flags) == ClientSection(
+        leaders=("flag:1",), timeout_s=3.0
+    )
+
+
+def test_unknown_key_is_named_with_its_nearest_and_its_place(tmp_path: Path) -> None:
+    file = written(tmp_path, "[client]\ntimeout = 3\n")
+    with pytest.raises(
+        ConfigError,
+        match=r"raftleader.toml \[client\]: unknown key 'timeout'; "
+        r"did you mean 'timeout_s'\?",
+    ):
+        client(file=file)
+
+
+def test_unknown_section_is_named_even_if_another_one_is_read(tmp_path: Path) -> None:
+    file = written(tmp_path, "[clients]\n")
+    with pytest.raises(ConfigError, match=r"\[clients\]; did you mean 'client'\?"):
+        client(file=file)
+
+
+def test_key_outside_of_a_section_is_refused(tmp_path: Path) -> None:
+    file = written(tmp_path, "timeout_s = 3\n")
+    with pytest.raises(ConfigError, match="'timeout_s' stands in no section"):
+        client(file=file)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('timeout_s = "3"', "timeout_s: expected a number, got '3'"),
+        ("timeout_s = true", "timeout_s: expected a number, got True"),
+        ('leaders = "a:1"', "leaders: expected a list of strings, got 'a:1'"),
+        ("leaders = [1]", "leaders: expected a string, got 1"),
+    ],
+)
+def test_wrong_type_names_key_and_expected_type(
+    tmp_path: Path, line: str, problem: str
+) -> None:
+    file = written(tmp_path, f"[client]\n{line}\n")
+    with pytest.raises(ConfigError) as caught:
+        client(file=file)
+    assert str(caught.value).endswith(problem)
+
+
+def test_wrong_type_in_the_environment_names_the_variable() -> None:
+    with pytest.raises(ConfigError, match="RAFTLEADER_TIMEOUT_S: expected a number"):
+        client(environ={"RAFTLEADER_TIMEOUT_S": "soon"})
+
+
+def test_misspelt_variable_of_a_daemon_is_refused() -> None:
+    environ = {"RAFTLEADER_LEADER_DATADIR": "x", "RAFTLEADER_LEADERS": "a:1"}
+    with pytest.raises(
+        ConfigError, match=r"RAFTLEADER_LEADER_DATADIR.*'RAFTLEADER_LEADER_DATA_DIR'"
+    ):
+        load_section(LeaderSection, "leader", flags={}, environ=environ, file=None)
+
+
+def test_missing_key_says_three_ways_to_give_it() -> None:
+    with pytest.raises(
+        ConfigError,
+        match=r"leaders is missing: give --leader, RAFTLEADER_AGENT_LEADERS "
+        r"or leaders in \[agent\]",
+    ):
+        load_section(
+            AgentSection, "agent", flags={"work_dir": Path("w")}, environ={}, file=None
+        )
+
+
+def test_file_that_is_not_there_or_not_toml_is_a_config_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        client(file=tmp_path / "none.toml")
+    with pytest.raises(ConfigError, match="not TOML"):
+        client(file=written(tmp_path, "[client\n"))
+
+
+def test_path_is_read_from_each_source(tmp_path: Path) -> None:
+    file = written(tmp_path, '[leader]\ndata_dir = "from-file"\n')
+    environ = {"RAFTLEADER_LEADER_DATA_DIR": "from-environment"}
+
+    def load(environ: dict[str, str]) -> LeaderSection:
+        return load_section(
+            LeaderSection, "leader", flags={}, environ=environ, file=file
+        )
+
+    assert load({}).data_dir == Path("from-file")
+    assert load(environ).data_dir == Path("from-environment")
+
+
+@pytest.mark.parametrize(
+    ("peers", "problem"),
+    [
+        (("a",), "'a' is not NODE_ID=tcp://HOST:PORT"),
+        (("a=tcp://h:1", "a=tcp://h:2"), "'a' is named twice"),
+        (("b=tcp://h:1",), "'a' is none of peers"),
+    ],
+)
+def test_peers_that_make_no_cluster_are_refused(
+    peers: tuple[str, ...], problem: str
+) -> None:
+    section = LeaderSection(node_id="a", data_dir=Path("d"), peers=peers)
+    with pytest.raises(ConfigError, match=problem):
+        section.peer_table()
+
+
+def test_peers_become_a_table() -> None:
+    section = LeaderSection(
+        node_id="a", data_dir=Path("d"), peers=("a=tcp://h:1", "b=tcp://h:2")
+    )
+    assert section.peer_table() == {"a": "tcp://h:1", "b": "tcp://h:2"}
