@@ -84,53 +84,63 @@ class FrameDecoder:
             if len(data) < self._wanted_bytes:
                 return []
         frames: list[bytes] = []
-        position, self._wanted_bytes = 0, 1
-        try:
-            while position < len(data):
-                end = self._frame_end(data, position)
-                if end > len(data):
-                    self._wanted_bytes = end - position
-                    break
-                frames.append(self._frame(data, position, end))
-                position = end
-        except (BadFrameError, FrameTooLargeError):
-            if not frames:
-                raise
-        finally:
-            self._keep_from(data, position)
+        with memoryview(data) as view:
+            position, problem = self._decode(view, frames)
+        self._keep_from(data, position)
+        if problem is not None and not frames:
+            raise problem
         return frames
 
-    def _frame_end(self, data: bytes | bytearray, start: int) -> int:
-        """Where the frame at ``start`` ends; if its header is not all here, where
-        the part of the header ends that we can judge next."""
-        available = len(data) - start
-        if data[start] != MAGIC:
-            raise self._bad(start, f"starts with {data[start]:#04x}, not {MAGIC:#04x}")
-        if available < 2:
-            return start + 2
-        if data[start + 1] != VERSION:
-            raise self._bad(
-                start, f"is of version {data[start + 1]}, and we speak {VERSION}"
-            )
-        if available < HEADER_BYTES:
-            return start + HEADER_BYTES
+    def _decode(
+        self, data: memoryview, frames: list[bytes]
+    ) -> tuple[int, BadFrameError | FrameTooLargeError | None]:
+        """Append complete frames; say where they end, and what is wrong there."""
+        position, size = 0, len(data)
+        self._wanted_bytes = 1
+        while size - position >= HEADER_BYTES:
+            magic, version, check, length, crc = _HEADER.unpack_from(data, position)
+            if (
+                magic != MAGIC
+                or version != VERSION
+                or check != _check(length)
+                or length > self.frame_bytes_max
+            ):
+                return position, self._header_problem(data, position)
+            start = position + HEADER_BYTES
+            end = start + length
+            if end > size:
+                self._wanted_bytes = end - position
+                return position, None
+            frame = data[start:end].tobytes()
+            if zlib.crc32(frame, length) != crc:
+                return position, self._bad(position, "the CRC does not match")
+            frames.append(frame)
+            position = end
+        if position == size:
+            return position, None
+        problem = self._header_problem(data, position)
+        if problem is None:  # two bytes are enough to tell other protocols
+            self._wanted_bytes = 2 if size - position == 1 else HEADER_BYTES
+        return position, problem
+
+    def _header_problem(
+        self, data: memoryview, start: int
+    ) -> BadFrameError | FrameTooLargeError | None:
+        """What is wrong with the header, or the part of it that is here."""
+        magic, *version = data[start : start + 2]
+        if magic != MAGIC:
+            return self._bad(start, f"starts with {magic:#04x}, not {MAGIC:#04x}")
+        if version and version[0] != VERSION:
+            return self._bad(start, f"is of version {version[0]}, we speak {VERSION}")
+        if len(data) - start < HEADER_BYTES:
+            return None
         _, _, check, length, _ = _HEADER.unpack_from(data, start)
         if check != _check(length):
-            raise self._bad(start, "the length does not match its check")
-        if length > self.frame_bytes_max:
-            raise FrameTooLargeError(
-                f"the peer announced a frame of {length} bytes at byte "
-                f"{self._rest_offset + start}; the limit is {self.frame_bytes_max}"
-            )
-        return start + HEADER_BYTES + int(length)
-
-    def _frame(self, data: bytes | bytearray, start: int, end: int) -> bytes:
-        with memoryview(data) as view:
-            frame = view[start + HEADER_BYTES : end].tobytes()
-        crc = _HEADER.unpack_from(data, start)[4]
-        if zlib.crc32(frame, len(frame)) != crc:
-            raise self._bad(start, "the CRC does not match")
-        return frame
+            return self._bad(start, "the length does not match its check")
+        return FrameTooLargeError(
+            f"the peer announced a frame of {length} bytes at byte "
+            f"{self._rest_offset + start}; the limit is {self.frame_bytes_max}"
+        )
 
     def _keep_from(self, data: bytes | bytearray, position: int) -> None:
         if data is self._rest:

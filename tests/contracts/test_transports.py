@@ -86,7 +86,7 @@ def faulty(
         )
 
 
-KINDS = {
+KINDS: dict[str, Callable[[], AbstractContextManager[Pair]]] = {
     "memory": memory_pair,
     "memory-with-latency": lambda: memory_pair(latency_s=(0.0, 0.002)),
     "tcp": tcp_pair,
