@@ -4,7 +4,6 @@ import logging
 import os
 import resource
 import socket
-import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -138,10 +137,11 @@ async def test_dial_gives_up_after_its_timeout() -> None:
         for filler in fillers:  # the kernel answers no SYN once its queue is full
             filler.setblocking(False)
             filler.connect_ex(address)
-        began = time.perf_counter()
-        with pytest.raises(DialError, match=r"did not answer in 0\.1 s"):
+        with (
+            trio.fail_after(5),
+            pytest.raises(DialError, match=r"did not answer in 0\.1 s"),
+        ):
             await TcpTransport(dial_timeout_s=0.1).dial(f"tcp://127.0.0.1:{address[1]}")
-        assert 0.1 <= time.perf_counter() - began < 1.0
         for filler in fillers:
             filler.close()
 
