@@ -61,6 +61,9 @@ class Framework(msgspec.Struct, frozen=True, kw_only=True):
         deadline_ms: Cluster time at which it is removed, or None while connected.
         orphan_updates: Updates that belong to no task row (a duplicate task id).
         rescinds: Recently rescinded offers, oldest first.
+        answered_launches: Names (``launch_name``) of launches that were decided and
+            have no row that would show it: how a repeated ACCEPT is known. Oldest
+            first, bounded.
     """
 
     id: FrameworkId
@@ -74,10 +77,17 @@ class Framework(msgspec.Struct, frozen=True, kw_only=True):
     filters: tuple[DurableFilter, ...] = ()
     rescinds: tuple[Rescinded, ...] = ()
     orphan_updates: tuple[TaskStatus, ...] = ()
+    answered_launches: tuple[bytes, ...] = ()
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered agent, with its two accounts."""
+    """A registered agent, with its two accounts.
+
+    Attributes:
+        used: What its tasks hold, from their launch to their end.
+        offered: What its outstanding offers hold.
+        shrunk: It came back with less than its tasks hold, and they still run.
+    """
 
     id: AgentId
     key: str
@@ -87,6 +97,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
     unreachable_ms: int | None = None
     used: Resources = EMPTY
     offered: Resources = EMPTY
+    shrunk: bool = False
 
     @property
     def free(self) -> Resources:
@@ -125,6 +136,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         pending: Updates its framework has not acknowledged, oldest first; only
             the first is on its way.
         kill_grace_ms: Grace of the kill intent, if ``kill_wanted``.
+        ended_ms: Cluster time at which its end was committed.
+        uuids: Updates taken from its agent, oldest first, bounded: a repeated one
+            is known although it was acknowledged long ago.
     """
 
     framework_id: FrameworkId
@@ -137,6 +151,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     pending: tuple[TaskStatus, ...] = ()
     kill_wanted: bool = False
     kill_grace_ms: int | None = None
+    ended_ms: int | None = None
+    uuids: tuple[bytes, ...] = ()
 
     @property
     def key(self) -> TaskKey:
@@ -165,8 +181,11 @@ class ClusterState:
         term, leader, leader_http: From the newest BeginTerm.
         clock_ms: Cluster time of the last applied entry.
         removed_frameworks: Tombstones: id to the time of removal, oldest first.
-        offers_by_framework ... tasks_by_framework: Indexes, rebuilt from the tables
-            when a snapshot is loaded; not part of the digest.
+        agent_ids_by_key ... capacity: Indexes and sums, rebuilt from the tables when
+            a snapshot is loaded; not part of the snapshot.
+        allocated: Thousandths of each scalar that a framework holds (used and
+            offered) for a role: role, framework, name.
+        capacity: Thousandths of each scalar on all reachable agents.
     """
 
     cluster_id: str
@@ -192,3 +211,8 @@ class ClusterState:
         factory=dict
     )
     tasks_by_agent: dict[AgentId, dict[TaskKey, None]] = attrs.field(factory=dict)
+    completed_by_framework: dict[FrameworkId, dict[TaskKey, None]] = attrs.field(
+        factory=dict
+    )
+    allocated: dict[str, dict[FrameworkId, dict[str, int]]] = attrs.field(factory=dict)
+    capacity: dict[str, int] = attrs.field(factory=dict)

@@ -221,6 +221,8 @@ def decode_entry(data: bytes) -> Entry:
         entry = _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise InvalidInputError("log entry", str(error)) from error
+    except (RecursionError, MemoryError) as error:
+        raise InvalidInputError("log entry", "nested too deep or too large") from error
     if entry.version != ENTRY_VERSION:
         raise InvalidInputError(
             "log entry", f"version {entry.version} is not {ENTRY_VERSION}"

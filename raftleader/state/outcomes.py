@@ -23,6 +23,7 @@ class Refusal(enum.Enum):
     UNKNOWN_TASK = "unknown task"
     WRONG_AGENT = "wrong agent"
     INVALID_OFFERS = "invalid offers"
+    INVALID_WEIGHTS = "invalid weights"
 
 
 @attrs.frozen(kw_only=True)

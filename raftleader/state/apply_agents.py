@@ -1,0 +1,121 @@
+"""Commands about agents: they register, come back, fall silent."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from raftleader.protocol.agents import AgentInfo
+from raftleader.protocol.ids import AgentId
+from raftleader.protocol.tasks import Reason, TaskState
+from raftleader.state.apply_tasks import record_status
+from raftleader.state.cluster import Agent, ClusterState
+from raftleader.state.commands import MarkUnreachable, RegisterAgent
+from raftleader.state.context import Context
+from raftleader.state.outcomes import (
+    Accepted,
+    Outcome,
+    Refusal,
+    Registration,
+    Rejected,
+)
+from raftleader.state.statuses import leader_status
+from raftleader.state.tables import rescind_offers, set_agent, set_framework
+from raftleader.state.validation import agent_problem
+
+
+def apply_register_agent(
+    state: ClusterState, ctx: Context, command: RegisterAgent
+) -> Outcome:
+    """Register an agent, or take a known one back.
+
+    An agent that claims an id which is not its key's has a work directory of
+    another cluster, or a copied one: a person must look. Tasks that became
+    unreachable stay so until the agent reports them.
+    """
+    problem = agent_problem(command.key, command.info)
+    known_id = state.agent_ids_by_key.get(command.key)
+    if problem is None and command.agent_id not in (None, known_id):
+        problem = f"this cluster does not know the agent as {command.agent_id}"
+    if problem is not None:
+        return Rejected(refusal=Refusal.INVALID_AGENT, message=problem)
+
+    if known_id is None:
+        agent = Agent(
+            id=AgentId(ctx.make_id("S")),
+            key=command.key,
+            info=command.info,
+            registered_ms=ctx.now_ms,
+            reregistered_ms=ctx.now_ms,
+        )
+        set_agent(state, ctx, agent)
+    else:
+        agent = state.agents[known_id]
+        _take_back(state, ctx, agent, command.info)
+    return Accepted(value=Registration(agent_id=agent.id))
+
+
+def _take_back(
+    state: ClusterState, ctx: Context, agent: Agent, info: AgentInfo
+) -> None:
+    if not info.resources.contains(agent.used + agent.offered):
+        rescind_offers(state, ctx, list(state.offers_by_agent.get(agent.id, ())))
+        agent = state.agents[agent.id]
+    if info.attributes != agent.info.attributes:
+        _clear_filters(state, ctx, agent.id)
+    set_agent(
+        state,
+        ctx,
+        replace(
+            agent,
+            info=info,
+            reregistered_ms=ctx.now_ms,
+            unreachable_ms=None,
+            shrunk=not info.resources.contains(agent.used),
+        ),
+    )
+
+
+def _clear_filters(state: ClusterState, ctx: Context, agent_id: AgentId) -> None:
+    """Another machine, in effect: whoever refused it may want it now."""
+    for framework in list(state.frameworks.values()):
+        filters = tuple(f for f in framework.filters if f.agent_id != agent_id)
+        if len(filters) != len(framework.filters):
+            set_framework(state, ctx, replace(framework, filters=filters))
+
+
+def apply_mark_unreachable(
+    state: ClusterState, ctx: Context, command: MarkUnreachable
+) -> Outcome:
+    """Take back the agents' offers and tell what is known of their tasks.
+
+    Tasks of PARTITION_AWARE frameworks become UNREACHABLE and keep their resources;
+    those of others are LOST, and must not run on when the agent returns. Unknown
+    agents, and those unreachable already, are passed over.
+    """
+    for agent_id in command.agent_ids:
+        agent = state.agents.get(agent_id)
+        if agent is not None and agent.unreachable_ms is None:
+            rescind_offers(state, ctx, list(state.offers_by_agent.get(agent_id, ())))
+            agent = state.agents[agent_id]
+            set_agent(state, ctx, replace(agent, unreachable_ms=ctx.now_ms))
+            _lose_sight(state, ctx, agent_id)
+    return Accepted()
+
+
+def _lose_sight(state: ClusterState, ctx: Context, agent_id: AgentId) -> None:
+    for key in sorted(state.tasks_by_agent.get(agent_id, ())):
+        task = state.tasks[key]
+        if task.state.is_terminal or task.state is TaskState.UNREACHABLE:
+            continue
+        framework = state.frameworks.get(task.framework_id)
+        status = leader_status(
+            ctx,
+            framework.info if framework else None,
+            task_id=task.info.task_id,
+            agent_id=agent_id,
+            state=TaskState.UNREACHABLE,
+            reason=Reason.AGENT_REMOVED,
+            message="The agent is unreachable",
+            unreachable_ms=ctx.now_ms,
+        )
+        record_status(state, ctx, task, status)

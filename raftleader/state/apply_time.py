@@ -1,0 +1,80 @@
+"""Commands of the leader itself: a term begins, time passes, weights are set."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from raftleader.limits import RESCIND_MEMORY_S, RESUBSCRIBE_GRACE_S
+from raftleader.state.apply_frameworks import remove_framework
+from raftleader.state.cluster import ClusterState, Framework
+from raftleader.state.commands import BeginTerm, PassTime, SetWeights
+from raftleader.state.context import Context
+from raftleader.state.outcomes import Accepted, Outcome, Refusal, Rejected
+from raftleader.state.tables import rescind_offers, set_framework
+from raftleader.state.validation import weights_problem
+
+_GRACE_MS = round(RESUBSCRIBE_GRACE_S * 1000)
+_RESCIND_MEMORY_MS = round(RESCIND_MEMORY_S * 1000)
+
+
+def apply_begin_term(state: ClusterState, ctx: Context, command: BeginTerm) -> Outcome:
+    """A new leader: no framework is connected to it yet.
+
+    Deadlines that already run go on; nobody gets more time from a failover twice.
+    """
+    state.term = ctx.term
+    state.leader = ctx.node
+    state.leader_http = command.http_address
+    for framework in list(state.frameworks.values()):
+        if framework.connected:
+            wait_ms = max(framework.info.failover_timeout_ms, _GRACE_MS)
+            set_framework(
+                state,
+                ctx,
+                replace(framework, connected=False, deadline_ms=ctx.now_ms + wait_ms),
+            )
+    return Accepted()
+
+
+def apply_pass_time(state: ClusterState, ctx: Context, command: PassTime) -> Outcome:
+    """Do what is due now, and forget what is past."""
+    due = [
+        framework.id
+        for framework in state.frameworks.values()
+        if framework.deadline_ms is not None and framework.deadline_ms <= ctx.now_ms
+    ]
+    for framework_id in sorted(due):
+        remove_framework(state, ctx, framework_id)
+    rescind_offers(
+        state,
+        ctx,
+        [o.id for o in state.offers.values() if o.expires_ms <= ctx.now_ms],
+    )
+    for framework in list(state.frameworks.values()):
+        _forget_past(state, ctx, framework)
+    return Accepted()
+
+
+def _forget_past(state: ClusterState, ctx: Context, framework: Framework) -> None:
+    filters = tuple(f for f in framework.filters if f.until_ms > ctx.now_ms)
+    rescinds = tuple(
+        r for r in framework.rescinds if r.at_ms + _RESCIND_MEMORY_MS > ctx.now_ms
+    )
+    if (len(filters), len(rescinds)) != (
+        len(framework.filters),
+        len(framework.rescinds),
+    ):
+        set_framework(
+            state, ctx, replace(framework, filters=filters, rescinds=rescinds)
+        )
+
+
+def apply_set_weights(
+    state: ClusterState, ctx: Context, command: SetWeights
+) -> Outcome:
+    """Replace all weights; a role that is not named weighs 1000 from now on."""
+    problem = weights_problem(command.weights)
+    if problem is not None:
+        return Rejected(refusal=Refusal.INVALID_WEIGHTS, message=problem)
+    state.weights = dict(sorted(command.weights.items()))
+    return Accepted()

@@ -1,0 +1,59 @@
+"""What a command sees of the entry it came in: place, time, and what it touched."""
+
+from __future__ import annotations
+
+import hashlib
+
+import attrs
+
+from raftleader.protocol.ids import (
+    AgentId,
+    FrameworkId,
+    NodeId,
+    OfferId,
+    TaskKey,
+)
+from raftleader.state.outcomes import Touched
+
+
+@attrs.define(kw_only=True)
+class Context:
+    """One entry while it is applied. Lives no longer than that.
+
+    Attributes:
+        index, term, node: Where the entry stands in the log, and who wrote it.
+        now_ms: Cluster time of the entry; never below that of an earlier one.
+        ordinal: Place of the current command in the entry, from 0.
+        frameworks, agents, offers, tasks: Rows touched so far.
+    """
+
+    cluster_id: str
+    index: int
+    term: int
+    node: NodeId
+    now_ms: int
+    ordinal: int = 0
+    frameworks: set[FrameworkId] = attrs.field(factory=set)
+    agents: set[AgentId] = attrs.field(factory=set)
+    offers: set[OfferId] = attrs.field(factory=set)
+    tasks: set[TaskKey] = attrs.field(factory=set)
+    _uuids_made: int = attrs.field(default=0, init=False)
+
+    def make_id(self, letter: str) -> str:
+        """An id that no other command of this cluster makes."""
+        return f"{self.cluster_id}-{letter}{self.index}-{self.ordinal}"
+
+    def make_uuid(self) -> bytes:
+        """16 bytes that name an update of the leader's; equal on every replica."""
+        self._uuids_made += 1
+        name = f"{self.cluster_id}/{self.index}/{self.ordinal}/{self._uuids_made}"
+        return hashlib.blake2b(name.encode(), digest_size=16).digest()
+
+    def touched(self) -> Touched:
+        """What was touched, as a value."""
+        return Touched(
+            frameworks=frozenset(self.frameworks),
+            agents=frozenset(self.agents),
+            offers=frozenset(self.offers),
+            tasks=frozenset(self.tasks),
+        )
