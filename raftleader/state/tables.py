@@ -263,7 +263,7 @@ def _count(amounts: dict[str, int], resources: Resources, sign: int) -> None:
         if amount:
             amounts[name] = amount
         else:
-            del amounts[name]
+            amounts.pop(name, None)
 
 
 def _remove(index: dict[K, dict[V, None]], owner: K, member: V) -> None:
