@@ -1,0 +1,1 @@
+"""What runs tasks: real processes (``process.py``) or scripted ones (``fake.py``)."""

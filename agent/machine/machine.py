@@ -1,0 +1,261 @@
+"""The agent's sessions and the fence between terms; tasks are in ``tasks.py``. Pure.
+
+At most one session is the leading one: of the highest term that any leader has
+shown. What comes with a lower term is ignored; only the leading session, once it
+has registered the agent, is told about tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import assert_never
+
+import attrs
+
+from agent.machine.effects import CloseSession, Send, Turn
+from agent.machine.events import (
+    AgentRestarted,
+    Event,
+    GraceOver,
+    MessageArrived,
+    ProcessExited,
+    ProcessStarted,
+    SessionLost,
+    SessionOpened,
+    StartCancelled,
+    StartFailed,
+    StopOrdered,
+    Tick,
+)
+from agent.machine.tasks import TaskTable
+from agent.records import Identity
+from agent.status_updates import TICK_INTERVAL_S
+from raftleader.protocol.agent_rpc import (
+    PROTOCOL_VERSION,
+    AgentHello,
+    FromAgent,
+    FromNode,
+    KillTasks,
+    NodeHello,
+    Registered,
+    RunTasks,
+    TaskDigest,
+    TaskList,
+    TaskListWanted,
+    UpdatesCommitted,
+    digest_of_tasks,
+)
+from raftleader.protocol.agents import AgentInfo
+
+REGISTRATION_TICKS_MAX = int(30.0 / TICK_INTERVAL_S)
+"""A session that leads but does not register us for so long has lost a frame, or
+its leader cannot commit: it is opened anew."""
+
+_LOST_STARTED = (
+    "the agent died while the task was running; on its return it killed what was"
+    " left of the task"
+)
+_LOST_TAKEN = (
+    "the agent died while it was starting the task; whether it ran is not known,"
+    " and it is not started again"
+)
+
+
+@attrs.define
+class Session:
+    """A link to one leader node."""
+
+    node_id: str | None = None
+    cluster_id: str = ""
+    is_registered: bool = False
+    ticks_unregistered: int = 0
+
+
+@attrs.define
+class Machine:
+    """Decides for one agent. ``tasks`` holds what was recovered from disk.
+
+    Attributes:
+        identity: Who the agent is, as on disk.
+        info: The machine, as announced to leaders.
+        term: The highest term a leader has shown since this process began.
+        leading: The session of that leader, if it is up.
+    """
+
+    identity: Identity
+    info: AgentInfo
+    tasks: TaskTable
+    sessions: dict[int, Session] = attrs.field(factory=dict, init=False)
+    term: int = attrs.field(default=0, init=False)
+    leading: int | None = attrs.field(default=None, init=False)
+    is_stopping: bool = attrs.field(default=False, init=False)
+    fenced_count: int = attrs.field(default=0, init=False)
+    _turn: Turn = attrs.field(factory=Turn, init=False)
+
+    def turn(self, events: Iterable[Event], now_ms: int) -> Turn:
+        """Handle events in order and say what is to be done.
+
+        ``now_ms`` is wall time; it only dates updates. The caller must carry out
+        the whole turn, records first, before the next one.
+        """
+        self._turn = self.tasks.turn = Turn()
+        self.tasks.now_ms = now_ms
+        self.tasks.agent_id = self.identity.agent_id
+        for event in events:
+            self._handle(event)
+        if self.is_registered:
+            assert self.leading is not None
+            for message in self.tasks.updates.take_ready():
+                self._send(self.leading, message)
+        return self._turn
+
+    @property
+    def is_registered(self) -> bool:
+        """Whether there is a leader that hears our updates."""
+        return self.leading is not None and self.sessions[self.leading].is_registered
+
+    def _handle(self, event: Event) -> None:
+        tasks = self.tasks
+        match event:
+            case MessageArrived(number, message):
+                self._on_message(number, message)
+            case ProcessStarted(key, mark):
+                tasks.started(key, mark)
+            case ProcessExited(key, how, data):
+                tasks.exited(key, how, data)
+            case StartFailed(key, problem):
+                tasks.start_failed(key, problem)
+            case StartCancelled(key):
+                tasks.start_cancelled(key)
+            case GraceOver(key):
+                tasks.grace_over(key)
+            case Tick():
+                self._on_tick()
+            case SessionOpened(number):
+                self._on_opened(number)
+            case SessionLost(number):
+                self._forget(number)
+            case AgentRestarted(started, taken):
+                tasks.lost_at_restart(started, _LOST_STARTED)
+                tasks.lost_at_restart(taken, _LOST_TAKEN)
+            case StopOrdered():
+                self.is_stopping = True
+                tasks.kill_all("its agent was stopped")
+            case _:
+                assert_never(event)
+
+    def _on_opened(self, number: int) -> None:
+        self.sessions[number] = Session()
+        hello = AgentHello(
+            cluster_id=self.identity.cluster_id,
+            key=self.identity.key,
+            info=self.info,
+            agent_id=self.identity.agent_id,
+        )
+        self._send(number, hello)
+
+    def _on_message(self, number: int, message: FromNode) -> None:
+        session = self.sessions.get(number)
+        if session is None:
+            return  # it was closed, and this was on its way
+        if isinstance(message, NodeHello):
+            self._on_hello(number, session, message)
+        elif session.node_id is not None:
+            self._on_leader_message(number, session, message)
+
+    def _on_hello(self, number: int, session: Session, hello: NodeHello) -> None:
+        own = self.identity.cluster_id
+        if hello.protocol != PROTOCOL_VERSION:
+            self._close(
+                number,
+                f"leader node {hello.node_id} speaks protocol {hello.protocol},"
+                f" this agent {PROTOCOL_VERSION}",
+                is_refusal=True,
+            )
+        elif own and hello.cluster_id != own:
+            self._close(
+                number,
+                f"leader node {hello.node_id} is of cluster {hello.cluster_id!r},"
+                f" this agent of {own!r}",
+                is_refusal=True,
+            )
+        else:
+            session.node_id, session.cluster_id = hello.node_id, hello.cluster_id
+            if hello.leading and hello.term >= self.term:
+                self._follow(number, hello.term)
+            elif hello.leading:
+                self.fenced_count += 1
+            elif self.leading == number:
+                self.leading = None
+
+    def _on_leader_message(
+        self, number: int, session: Session, message: FromNode
+    ) -> None:
+        term = getattr(message, "term", None)
+        if term is None or term < self.term:
+            self.fenced_count += 1
+            return
+        self._follow(number, term)
+        match message:
+            case Registered():
+                self._on_registered(number, session, message)
+            case TaskListWanted():
+                self._send(number, TaskList(tasks=self.tasks.list_held()))
+            case RunTasks() if not self.is_stopping:
+                for run in message.orders:
+                    self.tasks.run(run)
+            case KillTasks():
+                for kill in message.orders:
+                    self.tasks.kill(kill)
+            case UpdatesCommitted():
+                for uuid in message.uuids:
+                    self.tasks.committed(uuid)
+
+    def _on_registered(
+        self, number: int, session: Session, message: Registered
+    ) -> None:
+        known = self.identity
+        if (known.agent_id, known.cluster_id) != (
+            message.agent_id,
+            session.cluster_id,
+        ):
+            self.identity = Identity(
+                key=known.key,
+                agent_id=message.agent_id,
+                cluster_id=session.cluster_id,
+            )
+            self._turn.identity = self.identity
+            self.tasks.agent_id = message.agent_id
+        session.is_registered = True
+        digest = digest_of_tasks(list(self.tasks.held))
+        self._send(number, TaskDigest(digest=digest))
+        self.tasks.updates.send_everything_again()
+
+    def _follow(self, number: int, term: int) -> None:
+        """A leader of this term, none lower than ours, speaks in this session."""
+        if term > self.term or self.leading != number:
+            session = self.sessions[number]
+            session.is_registered, session.ticks_unregistered = False, 0
+        self.term, self.leading = term, number
+
+    def _on_tick(self) -> None:
+        self.tasks.updates.tick()
+        if self.leading is None or self.is_registered:
+            return
+        session = self.sessions[self.leading]
+        session.ticks_unregistered += 1
+        if session.ticks_unregistered >= REGISTRATION_TICKS_MAX:
+            problem = "this leader has not registered us in time"
+            self._close(self.leading, problem, is_refusal=False)
+
+    def _send(self, number: int, message: FromAgent) -> None:
+        self._turn.effects.append(Send(number, message))
+
+    def _close(self, number: int, problem: str, *, is_refusal: bool) -> None:
+        self._turn.effects.append(CloseSession(number, problem, is_refusal))
+        self._forget(number)
+
+    def _forget(self, number: int) -> None:
+        self.sessions.pop(number, None)
+        if self.leading == number:
+            self.leading = None

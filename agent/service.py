@@ -1,0 +1,293 @@
+"""An agent as one service: recovery, then everything at once, then a clean stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import random
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+import trio
+
+from agent.checkpoint import Checkpoint, RunBlocking, read_checkpoint
+from agent.cleanup import Cleanup
+from agent.config import AgentConfig
+from agent.containerizer.interface import Containerizer, Leftover
+from agent.containerizer.process import ProcessContainerizer
+from agent.detect import detect_resources, parse_attributes
+from agent.endpoints import Endpoints
+from agent.files import lock_file
+from agent.identity import load_identity
+from agent.inbox import Inbox
+from agent.leader_link import LeaderLinks
+from agent.machine import Machine
+from agent.machine.events import GraceOver, StopOrdered, Tick
+from agent.machine.tasks import Stage, TaskTable
+from agent.performer import Performer
+from agent.recovery import Recovered, compacted, fill_table, recover
+from agent.sandbox import sandbox_path
+from agent.starter import Starter
+from agent.status_updates import TICK_INTERVAL_S
+from raftleader import __version__
+from raftleader.errors import ConfigError, RaftLeaderError
+from raftleader.httpd.messages import Handler
+from raftleader.protocol.agents import AgentInfo
+from transports.interface import Transport
+
+logger = logging.getLogger(__name__)
+
+GOODBYE_TIMEOUT_S = 1.0
+"""After the last task has ended, how long a stopping agent waits for the leader to
+confirm the ends. They are on disk: what is not confirmed is sent at the next start."""
+
+KILL_TIMEOUT_S = 2.0
+"""After KILL, how long a stopping agent waits for processes the kernel holds."""
+
+
+def wall_clock_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+async def run_agent(
+    config: AgentConfig,
+    *,
+    transport_for: Callable[[str], Transport],
+    containerizer: Containerizer | None = None,
+    rng: random.Random | None = None,
+    clock: Callable[[], int] = wall_clock_ms,
+    run_blocking: RunBlocking = trio.to_thread.run_sync,
+    crash: trio.CancelScope | None = None,
+    task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run an agent until cancelled; then kill its tasks, note their ends, and go.
+
+    ``task_status.started`` is given the address of the HTTP port ("" without one)
+    once recovery is over. Cancelling takes at most ``stop_grace_s`` and a few
+    seconds. Raises ConfigError, JournalDamagedError, or OSError when the disk
+    fails: then tasks are left running, for the next start to find.
+
+    Args:
+        transport_for: The transport to dial an address of a leader node with.
+        containerizer: What runs the tasks; None is real processes.
+        rng: For uuids, the agent's key and backoff; None is the system's.
+        clock: Wall time in milliseconds, to date status updates.
+        run_blocking: See ``RunBlocking``.
+        crash: Cancelling it is a ``kill -9``, for simulations: nothing is cleaned
+            up, tasks run on.
+    """
+    agent = _Agent(
+        config=attrs.evolve(config, work_dir=config.work_dir.absolute()),
+        transport_for=transport_for,
+        containerizer=containerizer or ProcessContainerizer(),
+        rng=rng or random.SystemRandom(),
+        clock=clock,
+        run_blocking=run_blocking,
+    )
+    # The services run shielded, in a task of their own, so that they still work
+    # while the agent stops; this one waits for the order to stop.
+    stop = trio.Event()
+    try:
+        async with trio.open_nursery() as nursery:
+            address = await nursery.start(_run_shielded, agent, stop, crash)
+            task_status.started(address)
+            nursery.start_soon(_stop_when_cancelled, stop)
+    except BaseExceptionGroup as group:
+        raise _only_problem(group) from None
+
+
+def _only_problem(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error of ours or of the system in ``group``, or else ``group``."""
+    problem: BaseException = group
+    while isinstance(problem, BaseExceptionGroup) and len(problem.exceptions) == 1:
+        problem = problem.exceptions[0]
+    return problem if isinstance(problem, (RaftLeaderError, OSError)) else group
+
+
+async def _stop_when_cancelled(stop: trio.Event) -> None:
+    try:
+        await stop.wait()
+    finally:
+        stop.set()
+
+
+async def _run_shielded(
+    agent: _Agent,
+    stop: trio.Event,
+    crash: trio.CancelScope | None,
+    *,
+    task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    with crash or trio.CancelScope() as scope:
+        scope.shield = True
+        await agent.run(stop, task_status)
+    stop.set()
+
+
+@attrs.define(eq=False, kw_only=True)
+class _Agent:
+    config: AgentConfig
+    transport_for: Callable[[str], Transport]
+    containerizer: Containerizer
+    rng: random.Random
+    clock: Callable[[], int]
+    run_blocking: RunBlocking
+
+    async def run(self, stop: trio.Event, task_status: trio.TaskStatus[str]) -> None:
+        config = self.config
+        for folder in (config.meta_dir, config.sandbox_root):
+            _make_folder(folder)
+        lock = lock_file(config.meta_dir / "lock")
+        checkpoint = Checkpoint(
+            config.meta_dir / "checkpoint", self.run_blocking, config.is_fsync_on
+        )
+        try:
+            await self._run_locked(checkpoint, stop, task_status)
+        finally:
+            checkpoint.close()
+            os.close(lock)
+
+    async def _run_locked(
+        self,
+        checkpoint: Checkpoint,
+        stop: trio.Event,
+        task_status: trio.TaskStatus[str],
+    ) -> None:
+        config = self.config
+        found = recover(read_checkpoint(checkpoint.path))
+        is_known = bool(found.unended or found.ended or found.used)
+        identity_path = config.meta_dir / "identity.json"
+        if is_known and not identity_path.exists():
+            raise ConfigError(
+                f"work_dir: {identity_path} is missing, but tasks are recorded beside"
+                " it; restore it, or start with an empty work folder as a new agent"
+            )
+        identity = load_identity(
+            identity_path,
+            cluster_id=config.cluster_id,
+            rng=self.rng,
+            is_fsync_on=config.is_fsync_on,
+        )
+        checkpoint.rewrite(compacted(found))
+        await self._kill_leftovers(found)
+        table = TaskTable(self._new_uuid)
+        restarted = fill_table(table, found)
+        inbox = Inbox()
+        inbox.post_nowait(restarted)
+        links = LeaderLinks(config, self.transport_for, inbox, self.rng)
+        machine = Machine(identity, self._info("", 0), table)
+        endpoints = Endpoints(config, machine, links, self.run_blocking)
+        cleanup = Cleanup(config, self.run_blocking)
+        cleanup.add_found(self.clock())
+        async with trio.open_nursery() as nursery:
+            address = await _serve(nursery, endpoints.handle, config.http)
+            machine.info = self._info(*_split(address))
+            performer = Performer(
+                config=config,
+                machine=machine,
+                inbox=inbox,
+                checkpoint=checkpoint,
+                containerizer=self.containerizer,
+                links=links,
+                starter=Starter(self.containerizer, inbox),
+                cleanup=cleanup,
+                clock=self.clock,
+                run_blocking=self.run_blocking,
+                timers=nursery,
+            )
+            await nursery.start(self.containerizer.run, performer.on_exit)
+            for service in (
+                performer.run,
+                performer.starter.run,
+                links.run,
+                cleanup.run,
+            ):
+                nursery.start_soon(service)
+            nursery.start_soon(_tick, inbox)
+            logger.info("agent %s serves at %s", identity.agent_id, address)
+            task_status.started(address)
+            await stop.wait()
+            await _stop_tasks(performer)
+            nursery.cancel_scope.cancel()
+
+    async def _kill_leftovers(self, found: Recovered) -> None:
+        leftovers = [
+            Leftover(key, sandbox_path(self.config.sandbox_root, key), mark)
+            for key, mark in found.unended.items()
+        ]
+        count = await self.containerizer.kill_leftovers(leftovers)
+        if leftovers:
+            logger.warning(
+                "the agent had died with %d tasks; killed %d processes of theirs",
+                len(leftovers),
+                count,
+            )
+
+    def _info(self, host: str, port: int) -> AgentInfo:
+        config = self.config
+        return AgentInfo(
+            hostname=config.hostname or socket.gethostname(),
+            ip=config.ip or host,
+            port=port,
+            resources=detect_resources(config.work_dir, config.resources),
+            attributes=parse_attributes(config.attributes),
+            version=__version__,
+        )
+
+    def _new_uuid(self) -> bytes:
+        return self.rng.getrandbits(128).to_bytes(16, "big")
+
+
+async def _serve(nursery: trio.Nursery, handler: Handler, http: str | None) -> str:
+    """Start the HTTP port; the address really bound, or "" for none."""
+    if http is None:
+        return ""
+    from raftleader.httpd.server import serve_http
+
+    address = await nursery.start(serve_http, handler, http)
+    assert isinstance(address, str)
+    return address
+
+
+async def _tick(inbox: Inbox) -> None:
+    while True:
+        await trio.sleep(TICK_INTERVAL_S)
+        inbox.post_nowait(Tick())
+
+
+async def _stop_tasks(performer: Performer) -> None:
+    """Kill every task and wait until the ends are noted; bounded."""
+    table = performer.machine.tasks
+    performer.inbox.post_nowait(StopOrdered())
+
+    async def wait_until(is_done: Callable[[], bool], timeout_s: float) -> None:
+        with trio.move_on_after(timeout_s):
+            while not is_done():
+                await performer.turned.wait()
+
+    def is_all_ended() -> bool:
+        return performer.machine.is_stopping and all(
+            held.stage is Stage.ENDED for held in table.held.values()
+        )
+
+    await wait_until(is_all_ended, performer.config.stop_grace_s)
+    for key in table.held:
+        performer.inbox.post_nowait(GraceOver(key))
+    await wait_until(is_all_ended, KILL_TIMEOUT_S)
+    if performer.machine.is_registered:
+        await wait_until(lambda: not table.held, GOODBYE_TIMEOUT_S)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o711, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"work_dir: {error}") from error
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port or 0)
