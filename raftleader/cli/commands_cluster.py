@@ -106,7 +106,13 @@ def agent(
         typer.Option(metavar="'cpus:4;mem:8192'", help="What it offers.  [detected]"),
     ] = None,
     hostname: Annotated[
-        str | None, typer.Option(help="Under which frameworks reach it.")
+        str | None, typer.Option(help="Under which frameworks reach it.  [ours]")
+    ] = None,
+    attributes: Annotated[
+        str | None, typer.Option(metavar="'rack:r1'", help="Facts for frameworks.")
+    ] = None,
+    cluster_id: Annotated[
+        str | None, typer.Option(help="Refuse any other cluster.  [take the first]")
     ] = None,
     config: Config = None,
     log_level: LogLevel = None,
@@ -127,6 +133,8 @@ def agent(
         "http": http,
         "resources": resources,
         "hostname": hostname,
+        "attributes": attributes,
+        "cluster_id": cluster_id,
         "log_level": log_level,
     }
 

@@ -18,6 +18,7 @@ from raftleader.errors import (
     RaftLeaderError,
     UnavailableError,
 )
+from transports.errors import BadAddressError
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -34,6 +35,7 @@ EXIT_INTERRUPTED = 130
 _CODES: tuple[tuple[type[Exception], int], ...] = (
     (ConfigError, EXIT_USAGE),
     (InvalidInputError, EXIT_USAGE),
+    (BadAddressError, EXIT_USAGE),
     (OutcomeUnknownError, EXIT_OUTCOME_UNKNOWN),
     (NotLeaderError, EXIT_TRY_AGAIN),
     (OverloadedError, EXIT_TRY_AGAIN),

@@ -75,6 +75,10 @@ class LocalCluster:
         """Send a signal to a node, now. Whether it comes back is in the options."""
         self.processes[name].kill(signal_number)
 
+    async def wait_dead(self, name: str) -> None:
+        """Until a node that was sent a signal is gone."""
+        await self.processes[name].wait_dead()
+
     def restart(self, name: str) -> None:
         """Start a dead node now, without its second of waiting."""
         self.processes[name].restart()

@@ -14,7 +14,7 @@ import psutil
 
 from raftleader.cli.local_ports import LOOPBACK, free_ports, ports_from
 from raftleader.errors import ConfigError, InvalidInputError
-from raftleader.protocol.resources import parse_resources
+from raftleader.protocol.resources import parse_resources, split_key
 
 LEADERS_MAX, AGENTS_MAX = 9, 100
 """More of either on one machine shows nothing that fewer do not."""
@@ -123,9 +123,8 @@ def _plan_agent(
     name = f"agent-{index + 1}"
     folder = options.folder / name
     address = f"{LOOPBACK}:{port}"
-    resources = options.agent_resources or share_of_machine(
-        index, options.agents, options.folder
-    )
+    share = share_of_machine(index, options.agents, options.folder)
+    resources = completed(options.agent_resources or "", share)
     arguments = ["agent", "--work-dir", str(folder / "work"), "--http", address]
     for session in sessions:
         arguments += ["--leader", f"tcp://{LOOPBACK}:{session}"]
@@ -148,6 +147,14 @@ def share_of_machine(index: int, agents: int, folder: Path) -> str:
     size = (last - first + 1) // agents
     begin = first + index * size
     return f"cpus:{cpus};mem:{mem_mb};disk:{disk_mb};ports:[{begin}-{begin + size - 1}]"
+
+
+def completed(named: str, share: str) -> str:
+    """The resources ``named``, and from ``share`` those it does not name."""
+    parts = [part.strip() for part in named.split(";") if part.strip()]
+    names = {split_key(part.partition(":")[0].strip())[0] for part in parts}
+    rest = [part for part in share.split(";") if part.partition(":")[0] not in names]
+    return ";".join([*parts, *rest])
 
 
 def _check(options: LocalClusterOptions) -> None:

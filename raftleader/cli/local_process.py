@@ -17,8 +17,9 @@ import raftleader
 
 RESTART_DELAY_S = 1.0
 """Between the death of a node and its restart: a broken node must not spin."""
-STOP_GRACE_S = 5.0
-"""Between TERM and KILL: an agent may need KILL_GRACE_S to end its tasks."""
+STOP_GRACE_S = 8.0
+"""Between TERM and KILL: an agent takes KILL_GRACE_S and three seconds at most to
+end its tasks and to say so."""
 LOG_TAIL_LINES = 12
 
 Listener = Callable[["LocalEvent"], None]
@@ -86,6 +87,11 @@ class LocalProcess:
         """Send the signal now, if it runs."""
         if self._process is not None:
             self._process.send_signal(signal_number)
+
+    async def wait_dead(self) -> None:
+        """Until its present life has ended. Cancel-safe."""
+        if self._process is not None:
+            await self._process.wait()
 
     def restart(self) -> None:
         """If it is dead, start it now; if it dies, start it at once."""

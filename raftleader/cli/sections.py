@@ -57,15 +57,19 @@ class AgentSection:
         work_dir: Its memory and the sandboxes of its tasks.
         leaders: ``tcp://HOST:PORT`` of every leader node's ``agents``.
         http: ``HOST:PORT`` of its files and state.
-        resources: What it offers, e.g. ``cpus:4;mem:8192``; "" for all there is.
-        hostname: Under which frameworks reach it; "" for this machine's.
+        resources: What it offers, e.g. ``cpus:4;mem:8192``; the rest is detected.
+        attributes: Facts for frameworks, e.g. ``rack:r1;level:10``.
+        hostname: Under which frameworks reach it; None for this machine's name.
+        cluster_id: Refuse any other cluster; "" takes the first one it meets.
     """
 
     work_dir: Path
     leaders: tuple[str, ...] = attrs.field(metadata={"flag": "--leader"})
     http: str = "127.0.0.1:5051"
-    resources: str = ""
-    hostname: str = ""
+    resources: str | None = None
+    attributes: str | None = None
+    hostname: str | None = None
+    cluster_id: str = ""
     log_level: str = "info"
 
 

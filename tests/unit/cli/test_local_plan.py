@@ -12,6 +12,7 @@ import pytest
 
 from raftleader.cli.local_plan import (
     LocalClusterOptions,
+    completed,
     plan_local_cluster,
     share_of_machine,
 )
@@ -91,3 +92,11 @@ def test_free_ports_differ_and_are_below_those_of_outgoing_connections() -> None
     ports = free_ports(20, random.Random(3))
     assert len(set(ports)) == 20
     assert all(20_000 <= port <= 30_999 for port in ports)
+
+
+def test_resources_of_agents_are_completed_from_the_share() -> None:
+    share = "cpus:1;mem:100;disk:200;ports:[31000-31010]"
+    assert completed("", share) == share
+    assert completed("cpus(web):2; mem:0", share) == (
+        "cpus(web):2;mem:0;disk:200;ports:[31000-31010]"
+    )
