@@ -154,7 +154,7 @@ def remove_framework(
     for key in list(state.tasks_by_framework.get(framework_id, ())):
         task = state.tasks[key]
         if task.state.is_terminal:
-            drop_task(state, ctx, task)
+            drop_task(state, ctx, key)
         else:
             set_task(state, ctx, replace(task, pending=(), kill_wanted=True))
     drop_framework(state, ctx, framework_id)

@@ -101,7 +101,7 @@ def record_status(
         uuids=uuids,
     )
     if ended and not is_known:
-        drop_task(state, ctx, task)
+        drop_task(state, ctx, task.key)
     else:
         set_task(state, ctx, task)
 

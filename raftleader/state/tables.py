@@ -128,9 +128,9 @@ def set_task(state: ClusterState, ctx: Context, task: Task) -> None:
     ctx.tasks.add(key)
 
 
-def drop_task(state: ClusterState, ctx: Context, task: Task) -> None:
-    """Delete a task's row."""
-    key = task.key
+def drop_task(state: ClusterState, ctx: Context, key: TaskKey) -> None:
+    """Delete a task's row; what the row held is free again."""
+    task = state.tasks[key]
     _move_charge(state, ctx, task, None)
     del state.tasks[key]
     _remove(state.tasks_by_framework, task.framework_id, key)
@@ -142,7 +142,7 @@ def complete_task(state: ClusterState, ctx: Context, task: Task) -> None:
     """Move an ended task of a known framework to the ring of completed ones."""
     assert task.state.is_terminal and not task.pending
     key = task.key
-    drop_task(state, ctx, task)
+    drop_task(state, ctx, key)
     ring = state.completed_by_framework.setdefault(task.framework_id, {})
     if key in ring:  # a task id used twice: the older use remains known by name
         older = state.completed_tasks.pop(key)
