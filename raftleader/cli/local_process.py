@@ -39,7 +39,7 @@ class LocalProcess:
     """A node's process, whichever of its lives it is in.
 
     Attributes:
-        arguments: What follows ``python -P -m raftleader``.
+        arguments: What follows ``command``.
         log_file: Where both outputs of all its lives go.
         lifeline_fd: Read end of a pipe; the child ends when the other end closes.
         is_restarted: Whether it is started again when it dies.
@@ -55,6 +55,8 @@ class LocalProcess:
     listener: Listener
     exits: list[int] = attrs.field(factory=list)
     grace_s: float = STOP_GRACE_S
+    restart_delay_s: float = RESTART_DELAY_S
+    command: Sequence[str] = attrs.field(factory=lambda: child_command())
     _process: trio.Process | None = None
     _restart_wanted: trio.Event = attrs.field(factory=trio.Event)
 
@@ -123,7 +125,7 @@ class LocalProcess:
         with self.log_file.open("ab") as log:
             self._process = await trio.lowlevel.open_process(
                 [
-                    *child_command(),
+                    *self.command,
                     *self.arguments,
                     "--die-with-fd",
                     str(self.lifeline_fd),
@@ -144,7 +146,7 @@ class LocalProcess:
         if not self.is_restarted:
             await self._restart_wanted.wait()
             return
-        with trio.move_on_after(RESTART_DELAY_S):
+        with trio.move_on_after(self.restart_delay_s):
             await self._restart_wanted.wait()
 
 
