@@ -21,7 +21,7 @@ from raftleader.limits import (
     COMPLETED_TASKS_MAX,
     RESCINDS_MAX,
 )
-from raftleader.protocol.ids import FrameworkId, OfferId, TaskId
+from raftleader.protocol.ids import FrameworkId, OfferId, TaskId, TaskKey
 from raftleader.protocol.resources import Resources, split_key
 from raftleader.state.bounds import ANSWERED_LAUNCHES_MAX
 from raftleader.state.cluster import (

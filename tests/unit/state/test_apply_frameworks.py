@@ -99,9 +99,7 @@ def test_subscribe_takes_over_an_id_that_was_never_seen(trial: Trial) -> None:
 def test_subscribe_is_rejected_when_the_id_cannot_be_one(
     trial: Trial, framework_id: str
 ) -> None:
-    outcome = trial.one(
-        c.SubscribeFramework(info=_info(), framework_id=framework_id)
-    )
+    outcome = trial.one(c.SubscribeFramework(info=_info(), framework_id=framework_id))
     assert isinstance(outcome, Rejected)
     assert outcome.message.startswith("Framework ID")
 
