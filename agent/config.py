@@ -37,7 +37,8 @@ class AgentConfig:
         backoff_s_min, backoff_s_max: Between two dials of one leader node.
         refused_backoff_s: The same, after the node has refused us.
         hello_timeout_s: A node that has not introduced itself by then is dialled
-            anew; so is one that pinged and is silent for ``silence_timeout_s``.
+            anew; so is one that pinged and is silent for ``silence_timeout_s``:
+            three times as long as a standby takes between two pings.
         stop_grace_s: At a clean stop, between TERM and KILL of all tasks, if they
             have not a shorter grace of their own.
         is_fsync_on: False only in simulations.
@@ -55,7 +56,7 @@ class AgentConfig:
     backoff_s_max: float = 2.0
     refused_backoff_s: float = 30.0
     hello_timeout_s: float = 5.0
-    silence_timeout_s: float = 20.0
+    silence_timeout_s: float = 45.0
     stop_grace_s: float = KILL_GRACE_S
     sandbox_age_s_max: float = SANDBOX_AGE_S_MAX
     sandboxes_max: int = SANDBOXES_MAX

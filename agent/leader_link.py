@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import attrs
 import trio
@@ -70,12 +70,13 @@ class LeaderLinks:
     """The sessions of one agent.
 
     Attributes:
+        transports: How to dial each of the leaders' addresses.
         bad_frames: Frames no leader node may send, since the start.
         dials: Links tried, since the start.
     """
 
     config: AgentConfig
-    transport_for: Callable[[str], Transport]
+    transports: Mapping[str, Transport]
     inbox: Inbox
     rng: random.Random
     bad_frames: int = attrs.field(default=0, init=False)
@@ -127,7 +128,7 @@ class LeaderLinks:
         """One session from dial to end: whether the node greeted, or refused."""
         self.dials += 1
         try:
-            link = await self.transport_for(address).dial(address)
+            link = await self.transports[address].dial(address)
         except BadAddressError as error:
             logger.error("leaders: %s", error)
             return False, True

@@ -25,27 +25,23 @@ from agent.identity import load_identity
 from agent.inbox import Inbox
 from agent.leader_link import LeaderLinks
 from agent.machine import Machine
-from agent.machine.events import GraceOver, StopOrdered, Tick
-from agent.machine.tasks import Stage, TaskTable
+from agent.machine.events import Tick
+from agent.machine.tasks import TaskTable
 from agent.performer import Performer
 from agent.recovery import Recovered, compacted, fill_table, recover
 from agent.sandbox import sandbox_path
 from agent.starter import Starter
 from agent.status_updates import TICK_INTERVAL_S
+from agent.stopping import stop_tasks
 from raftleader import __version__
 from raftleader.errors import ConfigError, RaftLeaderError
 from raftleader.httpd.messages import Handler
+from raftleader.httpd.server import serve_http
 from raftleader.protocol.agents import AgentInfo
-from transports.interface import Transport
+from transports.interface import BadAddressError, Transport
+from transports.registry import transport_for as transport_for_address
 
 logger = logging.getLogger(__name__)
-
-GOODBYE_TIMEOUT_S = 1.0
-"""After the last task has ended, how long a stopping agent waits for the leader to
-confirm the ends. They are on disk: what is not confirmed is sent at the next start."""
-
-KILL_TIMEOUT_S = 2.0
-"""After KILL, how long a stopping agent waits for processes the kernel holds."""
 
 
 def wall_clock_ms() -> int:
@@ -55,7 +51,7 @@ def wall_clock_ms() -> int:
 async def run_agent(
     config: AgentConfig,
     *,
-    transport_for: Callable[[str], Transport],
+    transport_for: Callable[[str], Transport] = transport_for_address,
     containerizer: Containerizer | None = None,
     rng: random.Random | None = None,
     clock: Callable[[], int] = wall_clock_ms,
@@ -81,7 +77,7 @@ async def run_agent(
     """
     agent = _Agent(
         config=attrs.evolve(config, work_dir=config.work_dir.absolute()),
-        transport_for=transport_for,
+        transports=_transports(config, transport_for),
         containerizer=containerizer or ProcessContainerizer(),
         rng=rng or random.SystemRandom(),
         clock=clock,
@@ -130,7 +126,7 @@ async def _run_shielded(
 @attrs.define(eq=False, kw_only=True)
 class _Agent:
     config: AgentConfig
-    transport_for: Callable[[str], Transport]
+    transports: dict[str, Transport]
     containerizer: Containerizer
     rng: random.Random
     clock: Callable[[], int]
@@ -177,7 +173,7 @@ class _Agent:
         restarted = fill_table(table, found)
         inbox = Inbox()
         inbox.post_nowait(restarted)
-        links = LeaderLinks(config, self.transport_for, inbox, self.rng)
+        links = LeaderLinks(config, self.transports, inbox, self.rng)
         machine = Machine(identity, self._info("", 0), table)
         endpoints = Endpoints(config, machine, links, self.run_blocking)
         cleanup = Cleanup(config, self.run_blocking)
@@ -210,7 +206,7 @@ class _Agent:
             logger.info("agent %s serves at %s", identity.agent_id, address)
             task_status.started(address)
             await stop.wait()
-            await _stop_tasks(performer)
+            await stop_tasks(performer)
             nursery.cancel_scope.cancel()
 
     async def _kill_leftovers(self, found: Recovered) -> None:
@@ -241,12 +237,19 @@ class _Agent:
         return self.rng.getrandbits(128).to_bytes(16, "big")
 
 
+def _transports(
+    config: AgentConfig, transport_for: Callable[[str], Transport]
+) -> dict[str, Transport]:
+    try:
+        return {address: transport_for(address) for address in config.leaders}
+    except BadAddressError as error:
+        raise ConfigError(f"leaders: {error}") from error
+
+
 async def _serve(nursery: trio.Nursery, handler: Handler, http: str | None) -> str:
     """Start the HTTP port; the address really bound, or "" for none."""
     if http is None:
         return ""
-    from raftleader.httpd.server import serve_http
-
     address = await nursery.start(serve_http, handler, http)
     assert isinstance(address, str)
     return address
@@ -256,29 +259,6 @@ async def _tick(inbox: Inbox) -> None:
     while True:
         await trio.sleep(TICK_INTERVAL_S)
         inbox.post_nowait(Tick())
-
-
-async def _stop_tasks(performer: Performer) -> None:
-    """Kill every task and wait until the ends are noted; bounded."""
-    table = performer.machine.tasks
-    performer.inbox.post_nowait(StopOrdered())
-
-    async def wait_until(is_done: Callable[[], bool], timeout_s: float) -> None:
-        with trio.move_on_after(timeout_s):
-            while not is_done():
-                await performer.turned.wait()
-
-    def is_all_ended() -> bool:
-        return performer.machine.is_stopping and all(
-            held.stage is Stage.ENDED for held in table.held.values()
-        )
-
-    await wait_until(is_all_ended, performer.config.stop_grace_s)
-    for key in table.held:
-        performer.inbox.post_nowait(GraceOver(key))
-    await wait_until(is_all_ended, KILL_TIMEOUT_S)
-    if performer.machine.is_registered:
-        await wait_until(lambda: not table.held, GOODBYE_TIMEOUT_S)
 
 
 def _make_folder(folder: Path) -> None:

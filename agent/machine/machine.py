@@ -172,7 +172,7 @@ class Machine:
                 f" this agent {PROTOCOL_VERSION}",
                 is_refusal=True,
             )
-        elif own and hello.cluster_id != own:
+        elif own and hello.cluster_id not in ("", own):
             self._close(
                 number,
                 f"leader node {hello.node_id} is of cluster {hello.cluster_id!r},"
@@ -181,10 +181,10 @@ class Machine:
             )
         else:
             session.node_id, session.cluster_id = hello.node_id, hello.cluster_id
-            if hello.leading and hello.term >= self.term:
-                self._follow(number, hello.term)
-            elif hello.leading:
+            if hello.leading and self._is_fenced(session, hello.term):
                 self.fenced_count += 1
+            elif hello.leading:
+                self._follow(number, hello.term)
             elif self.leading == number:
                 self.leading = None
 
@@ -192,7 +192,7 @@ class Machine:
         self, number: int, session: Session, message: FromNode
     ) -> None:
         term = getattr(message, "term", None)
-        if term is None or term < self.term:
+        if term is None or self._is_fenced(session, term):
             self.fenced_count += 1
             return
         self._follow(number, term)
@@ -210,6 +210,11 @@ class Machine:
             case UpdatesCommitted():
                 for uuid in message.uuids:
                     self.tasks.committed(uuid)
+
+    def _is_fenced(self, session: Session, term: int) -> bool:
+        """Whether a leader may not speak: an old term, or a node that has not yet
+        read in its log which cluster it is of."""
+        return term < self.term or not session.cluster_id
 
     def _on_registered(
         self, number: int, session: Session, message: Registered

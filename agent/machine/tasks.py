@@ -7,7 +7,6 @@ forgotten.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable
 
 import attrs
@@ -22,6 +21,7 @@ from agent.machine.effects import (
     Turn,
 )
 from agent.machine.events import ProcessExit
+from agent.machine.held import Held, Stage
 from agent.records import (
     EndCommitted,
     Ended,
@@ -31,46 +31,15 @@ from agent.records import (
     mark_of,
 )
 from agent.status_updates import UpdateStreams
-from raftleader.limits import KILL_GRACE_S, KILL_GRACE_S_MAX
+from raftleader.limits import KILL_GRACE_S_MAX
 from raftleader.protocol.agent_rpc import HeldTask, KillOrder, TaskOrder
 from raftleader.protocol.ids import AgentId, TaskKey
-from raftleader.protocol.resources import EMPTY, Resources
 from raftleader.protocol.tasks import Reason, Source, TaskState, TaskStatus
 
 USED_IDS_MAX = 1_000_000
 """Keys of ended tasks remembered, the latest: some 120 MB of memory when full. A
 leader repeats a launch only until its first update is committed, so none asks for
 an older one; and a sandbox that still exists is never used again."""
-
-
-class Stage(enum.Enum):
-    """How far a task is, as its agent sees it."""
-
-    LAUNCHING = "launching"
-    RUNNING = "running"
-    ENDED = "ended"
-
-
-@attrs.define(kw_only=True)
-class Held:
-    """A task whose end is not committed.
-
-    Attributes:
-        state: The newest state that was reported, or will be.
-        kill_message: Why it is being killed; None if it is not.
-        grace_ms: Between TERM and KILL.
-        mark: Its process, once there is one.
-    """
-
-    key: TaskKey
-    stage: Stage
-    state: TaskState
-    name: str = ""
-    resources: Resources = EMPTY
-    container_id: str = ""
-    grace_ms: int = round(KILL_GRACE_S * 1000)
-    kill_message: str | None = None
-    mark: ProcessMark | None = None
 
 
 @attrs.define
