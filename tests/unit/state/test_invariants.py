@@ -1,0 +1,142 @@
+"""Each invariant is broken once, by hand, to see that it is noticed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from raftleader.protocol.resources import Resources, parse_resources
+from raftleader.protocol.tasks import TaskState
+from raftleader.state.cluster import ClusterState
+from raftleader.state.invariants import INDEXES, violations
+from raftleader.state.trial import Trial
+
+FRAMEWORK, AGENT, OFFER, TASK = "c-F3-0", "c-S2-0", "c-O6-0-0", ("c-F3-0", "t")
+
+
+@pytest.fixture
+def state(trial: Trial) -> ClusterState:
+    """One of everything: t runs, an offer is out, a task has completed."""
+    agent = trial.register("cpus:4;mem:100;ports:[1-9]")
+    framework = trial.subscribe()
+    trial.launch(framework, trial.offer(framework, agent, "cpus:2"), "t", "done")
+    trial.offer(framework, agent, "cpus:1;ports:[1-3]")
+    trial.report(framework, "t", TaskState.RUNNING)
+    uuid = trial.report(framework, "done", TaskState.FINISHED)
+    trial.acknowledge(framework, "done", uuid)
+    assert violations(trial.state) == []
+    assert trial.state.offers.keys() == {OFFER}
+    return trial.state
+
+
+def _agent(state: ClusterState, /, **fields: object) -> None:
+    state.agents[AGENT] = replace(state.agents[AGENT], **fields)
+
+
+def _framework(state: ClusterState, /, **fields: object) -> None:
+    state.frameworks[FRAMEWORK] = replace(state.frameworks[FRAMEWORK], **fields)
+
+
+def _offer(state: ClusterState, /, **fields: object) -> None:
+    state.offers[OFFER] = replace(state.offers[OFFER], **fields)
+
+
+def _task(state: ClusterState, /, **fields: object) -> None:
+    state.tasks[TASK] = replace(state.tasks[TASK], **fields)
+
+
+def _shrink(state: ClusterState, total: str) -> None:
+    info = replace(state.agents[AGENT].info, resources=parse_resources(total))
+    _agent(state, info=info)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda s: _agent(s, used=Resources()), "used is"),
+        (lambda s: _agent(s, offered=Resources()), "offered is"),
+        (lambda s: _shrink(s, "cpus:1"), "used, cpus:1"),
+        (lambda s: _agent(s, shrunk=True), "marked as shrunk"),
+        (lambda s: _agent(s, unreachable_ms=5), "unreachable, and something"),
+        (
+            lambda s: _agent(s, used=Resources(scalars={"cpus": 0})),
+            "used is not canonical",
+        ),
+        (
+            lambda s: (
+                _shrink(s, "cpus:9;ports:[1-9]"),
+                _agent(s, used=parse_resources("cpus:1;ports:[3-4]")),
+            ),
+            "something is used and offered",
+        ),
+        (lambda s: _framework(s, connected=False), "with a deadline"),
+        (lambda s: _framework(s, deadline_ms=7), "with a deadline"),
+        (lambda s: _framework(s, id="x"), "its row says"),
+        (lambda s: _framework(s, suppressed_roles=("db",)), "suppresses a role"),
+        (
+            lambda s: _framework(s, answered_launches=(b"",) * 10_001),
+            "remembers 10001 launches",
+        ),
+        (lambda s: s.removed_frameworks.update({FRAMEWORK: 1}), "and removed"),
+        (lambda s: s.frameworks.clear(), "of unknown framework"),
+        (lambda s: s.agents.clear(), "on unknown agent"),
+        (lambda s: _offer(s, id="x"), "its row says"),
+        (lambda s: _offer(s, role="db"), "which is not its framework's"),
+        (lambda s: _offer(s, resources=Resources()), "empty or not canonical"),
+        (
+            lambda s: _offer(s, resources=parse_resources("cpus(db):1")),
+            "reserved for another role",
+        ),
+        (lambda s: _task(s, framework_id="x"), "its row says"),
+        (lambda s: _task(s, state=TaskState.FAILED), "TASK_FAILED, ended at None"),
+        (
+            lambda s: _task(s, state=TaskState.FAILED, ended_ms=1, pending=()),
+            "still in the table",
+        ),
+        (lambda s: _task(s, state=TaskState.STARTING), "newest update is not"),
+        (
+            lambda s: _task(s, state=TaskState.STARTING, pending=()),
+            "newest status is not",
+        ),
+        (lambda s: s.frameworks.clear(), "updates for a framework that is gone"),
+        (lambda s: s.frameworks.clear(), "it is not to be killed"),
+        (lambda s: s.frameworks.clear(), "completed task done of"),
+        (
+            lambda s: _task(s, pending=(replace(s.tasks[TASK].pending[0], uuid=None),)),
+            "without uuid",
+        ),
+        (
+            lambda s: _task(
+                s,
+                pending=(
+                    replace(s.tasks[TASK].pending[0], state=TaskState.FAILED),
+                    s.tasks[TASK].pending[0],
+                ),
+            ),
+            "an update after its end",
+        ),
+        (
+            lambda s: s.completed_tasks.update(
+                {
+                    (FRAMEWORK, "done"): replace(
+                        s.completed_tasks[FRAMEWORK, "done"], state=TaskState.RUNNING
+                    )
+                }
+            ),
+            "has not ended",
+        ),
+    ],
+)
+def test_violations_name_what_is_broken(
+    state: ClusterState, damage: Callable[[ClusterState], object], words: str
+) -> None:
+    damage(state)
+    assert any(words in line for line in violations(state)), violations(state)
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_violations_name_an_index_that_drifted(state: ClusterState, name: str) -> None:
+    getattr(state, name).clear()
+    assert violations(state) == [f"index {name} is not what the tables say"]
