@@ -24,7 +24,8 @@ class Request:
         path: Decoded path without the query, e.g. ``/api/v1/scheduler``.
         target: The request target as sent (path and query), for redirects.
         query: Decoded parameters; of a repeated one the last counts.
-        headers: Names in lower case; of a repeated one the last counts.
+        headers: Names in lower case; of a repeated one the last counts, but the
+            values of several ``accept`` are joined by a comma.
         body: The whole body, also of a chunked request.
         peer: ``HOST:PORT`` of the client, for log lines.
     """
@@ -48,20 +49,28 @@ class Response:
 
 
 class StreamWriter(Protocol):
-    """Where a streaming answer writes. Each chunk is one HTTP chunk."""
+    """Where a streaming answer writes. Each chunk is one HTTP chunk.
+
+    The head leaves together with the first chunks; ``send([])`` sends it alone.
+    """
 
     async def send(self, chunks: list[bytes]) -> None:
         """Write the chunks in as few system calls as possible, each its own HTTP chunk.
 
-        Waits while the client does not read. Raises trio.BrokenResourceError
-        when the client is gone.
+        Waits while the client does not read, for a minute at most. Raises
+        trio.BrokenResourceError when the client is gone.
         """
 
 
 @attrs.frozen(kw_only=True)
 class Stream:
     """A chunked answer that lasts. ``run`` writes it; when it returns, the
-    connection closes. It is cancelled as soon as the client goes away."""
+    connection closes. It is cancelled as soon as the client goes away.
+
+    ``run`` is called exactly once, whatever happens: if the client is gone before
+    its turn comes, in a scope that is already cancelled. So what was opened for
+    it can be closed in a ``finally`` of its own.
+    """
 
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()

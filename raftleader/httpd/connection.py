@@ -1,0 +1,299 @@
+"""One client's connection: requests in, answers out in the same order.
+
+Theory of operation. The reader parses what arrives and calls the handler for each
+request at once; a deferred answer is waited for in a task of its own. Each request
+has a *slot* in a queue. Whoever makes the first slot ready *flushes*: all ready
+slots at the head of the queue leave in one write. So an answer that needs no wait
+costs no task switch, and answers that become ready together leave together.
+
+Nobody but the flusher writes. A stream, once at the head, is the flusher for good.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+
+import attrs
+import trio
+
+from raftleader.httpd.messages import Answer, Deferred, Handler, Response, Stream
+from raftleader.httpd.parsing import (
+    ContinueWanted,
+    Parsed,
+    ParsedRequest,
+    Refusal,
+    RequestParser,
+)
+from raftleader.httpd.streaming import WRITE_TIMEOUT_S, ChunkWriter, run_cancelled
+from raftleader.httpd.writing import (
+    CONTINUE,
+    response_bytes,
+    stream_head,
+    text_response,
+)
+from raftleader.limits import PIPELINED_REQUESTS_MAX
+
+IDLE_TIMEOUT_S = 120.0
+"""A connection without a request, or a request that does not get complete."""
+LINGER_S = 2.0
+"""After the last answer we read on for so long: closing with unread bytes would
+reset the connection, and the client might never see the answer."""
+FLUSH_BYTES_MAX = 256 * 1024
+"""Answers are gathered into one write up to this size."""
+
+_INTERNAL_ERROR = text_response(500, "internal error; see the server's log\n")
+
+_log = logging.getLogger(__name__)
+
+
+@attrs.define(eq=False)
+class _Slot:
+    """One request's place in the queue of answers.
+
+    ``answer`` as bytes is written as it stands. ``parsed`` is None for what is no
+    answer to a whole request.
+    """
+
+    parsed: ParsedRequest | None
+    answer: Answer | bytes | None = None
+    closes: bool = False
+
+
+class Connection:
+    """Serves one client over ``stream`` until either side ends it.
+
+    Whatever the client does, ``serve`` returns; it raises only when cancelled.
+    """
+
+    def __init__(
+        self, stream: trio.abc.HalfCloseableStream, handler: Handler, *, peer: str
+    ) -> None:
+        self._stream = stream
+        self._handler = handler
+        self._peer = peer
+        self._parser = RequestParser(peer=peer)
+        self._slots: deque[_Slot] = deque()
+        self._room = trio.Event()
+        self._reading = trio.CancelScope()
+        # Cancelled when the client is gone: nobody waits for what we do.
+        self._everything = trio.CancelScope()
+        self._deferred_count = 0
+        self._is_flushing = False
+        self._is_streaming = False
+        self._is_ending = False
+        self._has_seen_end = False
+        self._request_began_s: float | None = None
+
+    async def serve(self) -> None:
+        """Serve, then close the stream. All that was started has ended by then."""
+        try:
+            with self._everything:
+                async with trio.open_nursery() as self._nursery:
+                    with self._reading:
+                        await self._read()
+                    self._has_seen_end = True
+                    if self._is_streaming:
+                        self._everything.cancel()
+        finally:
+            await self._cancel_streams_not_begun()
+            self._parser.close()
+            await trio.aclose_forcefully(self._stream)
+
+    async def _read(self) -> None:
+        while data := await self._receive():
+            if self._is_ending or self._is_streaming:
+                continue  # Read only in order to see the end.
+            count = self._parser.requests_count
+            for item in self._parser.feed(data):
+                await self._wait_for_room()
+                if self._is_ending or self._is_streaming:
+                    break
+                self._take(item)
+            if not self._parser.is_within_request:
+                self._request_began_s = None
+            elif self._request_began_s is None or self._parser.requests_count > count:
+                self._request_began_s = trio.current_time()
+            await self._flush()
+
+    async def _receive(self) -> bytes:
+        """Next bytes; empty at the end, also when we decide that this is it."""
+        while True:
+            if self._is_too_slow():
+                self._parser.stop()
+                self._request_began_s = None
+                self._take(Refusal(status=408, text="the request came too slowly\n"))
+                await self._flush()
+            with trio.move_on_after(IDLE_TIMEOUT_S):
+                try:
+                    return bytes(await self._stream.receive_some())
+                except (trio.BrokenResourceError, trio.ClosedResourceError):
+                    self._everything.cancel()
+                    return b""
+            is_idle = not self._slots and not self._is_streaming
+            if is_idle and self._request_began_s is None:
+                return b""
+
+    def _is_too_slow(self) -> bool:
+        began_s = self._request_began_s
+        return began_s is not None and trio.current_time() >= began_s + IDLE_TIMEOUT_S
+
+    async def _wait_for_room(self) -> None:
+        """Until another request may be taken, or none will be any more."""
+        while len(self._slots) >= PIPELINED_REQUESTS_MAX:
+            self._room = trio.Event()
+            await self._flush()
+            if self._is_ending or self._is_streaming:
+                return
+            if len(self._slots) >= PIPELINED_REQUESTS_MAX:
+                await self._room.wait()
+
+    def _take(self, item: Parsed) -> None:
+        if isinstance(item, ContinueWanted):
+            self._slots.append(_Slot(None, CONTINUE))
+        elif isinstance(item, Refusal):
+            answer = text_response(item.status, item.text)
+            self._slots.append(_Slot(None, answer, closes=True))
+            _log.info("refused: peer=%s status=%d", self._peer, item.status)
+        else:
+            slot = _Slot(item, closes=not item.keeps_alive)
+            self._slots.append(slot)
+            try:
+                answer_or_deferred = self._handler(item.request)
+            except Exception:
+                self._report(slot)
+                return
+            if isinstance(answer_or_deferred, Response | Stream):
+                slot.answer = answer_or_deferred
+            else:
+                self._deferred_count += 1
+                self._nursery.start_soon(self._finish, slot, answer_or_deferred)
+
+    async def _finish(self, slot: _Slot, deferred: Deferred) -> None:
+        try:
+            answer = await deferred()
+            if not isinstance(answer, Response | Stream):
+                raise TypeError(f"{answer!r} is no answer")
+            slot.answer = answer
+        except Exception:
+            self._report(slot)
+        self._deferred_count -= 1
+        await self._flush()
+
+    def _report(self, slot: _Slot) -> None:
+        """A handler raised: a bug of ours, which must not take the server down."""
+        assert slot.parsed is not None
+        request = slot.parsed.request
+        _log.exception("handler failed: %s %s", request.method, request.path)
+        slot.answer = _INTERNAL_ERROR
+
+    async def _flush(self) -> None:
+        """Write what is ready at the head of the queue, unless somebody does."""
+        if self._is_flushing:
+            return
+        self._is_flushing = True
+        while self._slots and self._slots[0].answer is not None:
+            if self._deferred_count:
+                # Others may be made ready in this very turn of the loop.
+                await trio.lowlevel.checkpoint()
+            first = self._slots[0].answer
+            if isinstance(first, Stream):
+                if not self._has_seen_end:
+                    self._begin_stream(self._slots.popleft(), first)
+                return
+            data, closes = self._gather()
+            self._room.set()
+            await self._send(data)
+            if closes:
+                await self._end()
+                return
+        self._is_flushing = False
+
+    def _gather(self) -> tuple[bytes, bool]:
+        """Ready answers as one piece of bytes, and whether the last one closes."""
+        parts: list[bytes] = []
+        size = 0
+        while self._slots and size < FLUSH_BYTES_MAX:
+            slot = self._slots[0]
+            if slot.answer is None or isinstance(slot.answer, Stream):
+                break
+            self._slots.popleft()
+            part = self._bytes_of(slot)
+            parts.append(part)
+            size += len(part)
+            if slot.closes:
+                return b"".join(parts), True
+        return b"".join(parts), False
+
+    def _bytes_of(self, slot: _Slot) -> bytes:
+        if isinstance(slot.answer, bytes):
+            return slot.answer
+        parsed = slot.parsed
+        has_body = parsed is None or parsed.request.method != "HEAD"
+        try:
+            assert isinstance(slot.answer, Response)
+            return response_bytes(slot.answer, closes=slot.closes, has_body=has_body)
+        except Exception:
+            self._report(slot)
+            return response_bytes(
+                _INTERNAL_ERROR, closes=slot.closes, has_body=has_body
+            )
+
+    async def _send(self, data: bytes) -> None:
+        """Write. If the client is gone, everything gets cancelled."""
+        with trio.move_on_after(WRITE_TIMEOUT_S):
+            try:
+                await self._stream.send_all(data)
+                return
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                pass
+        self._everything.cancel()
+        await trio.lowlevel.checkpoint_if_cancelled()
+
+    async def _end(self) -> None:
+        """Nothing more to write: say so, then let the client read and go."""
+        self._is_ending = True
+        self._room.set()
+        try:
+            await self._stream.send_eof()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._everything.cancel()
+        self._reading.deadline = trio.current_time() + LINGER_S
+
+    def _begin_stream(self, slot: _Slot, stream: Stream) -> None:
+        self._is_streaming = True
+        self._room.set()
+        self._nursery.start_soon(self._run_stream, slot, stream)
+
+    async def _run_stream(self, slot: _Slot, stream: Stream) -> None:
+        assert slot.parsed is not None
+        is_chunked = slot.parsed.takes_chunks
+        writer: ChunkWriter | None = None
+        try:
+            head = stream_head(stream.status, stream.headers, is_chunked=is_chunked)
+            writer = ChunkWriter(self._stream, head, is_chunked=is_chunked)
+            if slot.parsed.request.method == "HEAD":
+                await run_cancelled(stream)
+                await writer.send([])
+            else:
+                await stream.run(writer)
+                await writer.finish()
+        except Exception:
+            if writer is None:
+                await run_cancelled(stream)
+            if writer is None or not writer.is_broken:
+                _log.exception("stream failed: peer=%s", self._peer)
+            self._everything.cancel()
+            return
+        self._is_streaming = False
+        await self._end()
+
+    async def _cancel_streams_not_begun(self) -> None:
+        """Keep the promise of ``Stream`` that ``run`` is always called."""
+        for slot in self._slots:
+            if isinstance(slot.answer, Stream):
+                try:
+                    await run_cancelled(slot.answer)
+                except Exception:
+                    _log.exception("stream failed: peer=%s", self._peer)
+        self._slots.clear()
