@@ -13,7 +13,7 @@ leader sends from its old state does no harm (promise P8).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 import trio
 
@@ -79,7 +79,7 @@ class AgentDuties:
         """Whether the agent is registered in this term, over an open link."""
         return agent_id in self._by_agent
 
-    def connected_ids(self) -> Iterable[AgentId]:
+    def connected_ids(self) -> Collection[AgentId]:
         """Agents for which :meth:`is_connected` is true."""
         return self._by_agent.keys()
 

@@ -39,8 +39,9 @@ class AgentSession:
     Attributes:
         hello: What the agent said of itself last.
         last_heard_s: When a frame of its came last, on trio's clock.
-        told_role: Term and role that the agent was told last.
-        agent_id: Its id, once it is registered in the term ``told_role`` names.
+        told_term: The term we lead, as it was told last; 0 for a standby, None if
+            it was told nothing yet.
+        agent_id: Its id, once it is registered in that term.
         is_registering: A RegisterAgent of its is on its way into the log.
         runs, kills: Launches and kills not confirmed, and when they were sent last.
         updates_in_flight: Updates that are on their way into the log.
@@ -53,7 +54,7 @@ class AgentSession:
         self.hello = hello
         self.link = link
         self.last_heard_s = trio.current_time()
-        self.told_role: tuple[int, bool] | None = None
+        self.told_term: int | None = None
         self.agent_id: AgentId | None = None
         self.is_registering = False
         self.runs: dict[TaskKey, float] = {}

@@ -68,26 +68,23 @@ class AgentSessions:
         self._ping_interval_s = ping_interval_s
         self._sessions_max = sessions_max
         self._sessions: dict[str, AgentSession] = {}
-        self._term = 0
         self._duties: AgentDuties | None = None
         self._role_changed = trio.Event()
 
     def begin_term(self, duties: AgentDuties) -> None:
         """From now on this node leads, with these duties. Sessions are told from
         ``run``, a few in each turn."""
-        self._term, self._duties = duties.term, duties
+        self._duties = duties
         self._role_changed.set()
 
-    def end_term(self, term: int) -> None:
-        """From now on this node does not lead; ``term`` is the newest it knows."""
-        if self._duties is None and term == self._term:
-            return
+    def end_term(self) -> None:
+        """From now on this node does not lead. Idempotent."""
         if self._duties is not None:
             self._duties.end()
+            self._duties = None
             for session in self._sessions.values():
                 session.forget_term()
-        self._term, self._duties = term, None
-        self._role_changed.set()
+            self._role_changed.set()
 
     async def run(
         self,
@@ -182,7 +179,8 @@ class AgentSessions:
         try:
             while True:
                 await session.wait_due()
-                frames = session.take_frames(self._state, self._term)
+                term = self._duties.term if self._duties is not None else 0
+                frames = session.take_frames(self._state, term)
                 if frames:
                     await session.link.send_many(frames)
                 if session.has_said_all:
@@ -230,21 +228,24 @@ class AgentSessions:
             self._duties.register(session)
 
     def _tell_role(self, session: AgentSession) -> None:
-        role = (self._term, self._duties is not None)
-        if session.told_role == role:
+        duties = self._duties
+        term = duties.term if duties is not None else 0
+        if session.told_term == term:
             return
-        session.told_role = role
+        session.told_term = term
         session.forget_term()
         session.send(
             NodeHello(
                 cluster_id=self._state.cluster_id,
                 node_id=self._node_id,
-                term=self._term,
-                leading=self._duties is not None,
+                # A standby names the newest term that has begun, never one it only
+                # stands for: agents ignore who speaks from a lower term.
+                term=term or self._state.term,
+                leading=duties is not None,
             )
         )
-        if self._duties is not None:
-            self._duties.register(session)
+        if duties is not None:
+            duties.register(session)
 
     async def _announce_roles(self) -> None:
         while True:

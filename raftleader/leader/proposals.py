@@ -21,6 +21,7 @@ import trio
 
 from raftleader import limits
 from raftleader.errors import (
+    InvalidInputError,
     NotLeaderError,
     OutcomeUnknownError,
     OverloadedError,
@@ -58,16 +59,19 @@ class Proposals:
         node_id: NodeId,
         term: int,
         clock: ClusterClock,
+        leader: Callable[[], str | None] = lambda: None,
         waiting_max: int = limits.PROPOSALS_WAITING_MAX,
         entry_commands_max: int = limits.ENTRY_COMMANDS_MAX,
         entry_bytes_max: int = limits.ENTRY_BYTES_MAX,
         batches_in_flight: int = BATCHES_IN_FLIGHT,
         spacing_s: float = BATCH_SPACING_S,
     ) -> None:
+        """``leader`` is asked where a command should go that we cannot take."""
         self._log = log
         self._node_id = node_id
         self._term = term
         self._clock = clock
+        self._leader = leader
         self._waiting_max = waiting_max
         self._entry_commands_max = entry_commands_max
         self._entry_bytes_max = entry_bytes_max
@@ -92,7 +96,7 @@ class Proposals:
         Raises NotLeaderError once closed, OverloadedError when the queue is full.
         """
         if self._is_closed:
-            raise NotLeaderError(None)
+            raise self._not_leader()
         if len(self._waiting) >= self._waiting_max:
             raise OverloadedError(f"{self._waiting_max} commands are waiting")
         size = encoded_size(command)
@@ -123,7 +127,7 @@ class Proposals:
         self._is_closed = True
         waiting, self._waiting = self._waiting, deque()
         self._waiting_bytes = 0
-        _settle_all(waiting, partial(NotLeaderError, None))
+        _settle_all(waiting, self._not_leader)
         in_flight, self._in_flight = self._in_flight, {}
         for batch in in_flight.values():
             _settle_all(batch, partial(OutcomeUnknownError, "leadership was lost"))
@@ -145,15 +149,19 @@ class Proposals:
                     self._encode(batch),
                     timeout_s=limits.PROPOSE_TIMEOUT_S - QUEUE_TIMEOUT_S,
                 )
-            except NotLeaderError as error:
-                _settle_all(batch, partial(NotLeaderError, error.leader))
+            except NotLeaderError:
+                _settle_all(batch, self._not_leader)
             except OverloadedError as error:
                 _settle_all(batch, partial(OverloadedError, str(error)))
             except OutcomeUnknownError as error:
                 _settle_all(batch, partial(OutcomeUnknownError, str(error)))
+            except InvalidInputError as error:  # larger than the log can take
+                _settle_all(
+                    batch, partial(InvalidInputError, error.path, error.problem)
+                )
             else:
                 assert isinstance(applied, Applied)
-                _settle_with(batch, applied)
+                self._settle_with(batch, applied)
             # Left in place when cancelled: ``close`` then tells them.
             self._in_flight.pop(number, None)
 
@@ -183,6 +191,17 @@ class Proposals:
         self._waiting_bytes -= ticket.size_bytes
         return ticket
 
+    def _settle_with(self, batch: list[PendingTicket], applied: Applied) -> None:
+        for ticket, outcome in zip(batch, applied.outcomes, strict=True):
+            if isinstance(outcome, Rejected) and outcome.refusal is Refusal.STALE_TERM:
+                # Committed, but without effect on any node: it did not happen.
+                ticket.settle(self._not_leader())
+            else:
+                ticket.settle(outcome)
+
+    def _not_leader(self) -> NotLeaderError:
+        return NotLeaderError(self._leader())
+
     def _encode(self, batch: list[PendingTicket]) -> bytes:
         return encode_entry(
             Entry(
@@ -201,12 +220,3 @@ def _settle_all(
     """Each with an error of its own: an exception raised twice mixes tracebacks."""
     for ticket in tickets:
         ticket.settle(make_error())
-
-
-def _settle_with(batch: list[PendingTicket], applied: Applied) -> None:
-    for ticket, outcome in zip(batch, applied.outcomes, strict=True):
-        if isinstance(outcome, Rejected) and outcome.refusal is Refusal.STALE_TERM:
-            # Committed, but without effect on any node: it did not happen.
-            ticket.settle(NotLeaderError(None))
-        else:
-            ticket.settle(outcome)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Collection
 
 import trio
 
@@ -84,9 +85,9 @@ class Subscriptions:
         """The open stream of this framework, or None."""
         return self._streams.get(framework_id)
 
-    def framework_ids(self) -> frozenset[FrameworkId]:
-        """Frameworks that can be offered something."""
-        return frozenset(self._streams)
+    def framework_ids(self) -> Collection[FrameworkId]:
+        """Frameworks whose stream is open; a view, it changes."""
+        return self._streams.keys()
 
     def open(self, framework_id: FrameworkId, subscription: int) -> FrameworkStream:
         """See ``LeaderNode.open_stream``. Raises NotLeaderError after the term.

@@ -1,0 +1,218 @@
+"""When the allocator runs, and what becomes of its grants.
+
+A change (an agent has other free resources, comes or goes; a framework opens its
+stream or revives) causes a run over the agents that changed, or over all. Besides,
+everything is looked at every ALLOCATION_INTERVAL_S, since filters end by time.
+
+One run's grants are in flight at a time: the allocator looks at the state, which
+does not know of grants that are not applied yet, and would grant the same again.
+
+Short filters are noted when DECLINE or ACCEPT is *submitted*, not when it is
+applied: until then the resources are held by the offer, so the filter hides
+nothing, and from then on it is in place before the next run can come.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Collection
+
+import trio
+
+from raftleader import limits
+from raftleader.allocator.filters import ShortFilters
+from raftleader.allocator.interface import Allocator
+from raftleader.allocator.view import build_view
+from raftleader.errors import RaftLeaderError
+from raftleader.leader.cluster_clock import ClusterClock
+from raftleader.leader.submitting import Submit
+from raftleader.leader.tickets import Settled
+from raftleader.protocol.ids import AgentId, FrameworkId, OfferId
+from raftleader.protocol.offers import Launch
+from raftleader.protocol.resources import EMPTY
+from raftleader.state.cluster import ClusterState, OutstandingOffer
+from raftleader.state.commands import (
+    AcceptOffers,
+    Command,
+    DeclineOffers,
+    Grant,
+    GrantOffers,
+    ReviveRoles,
+    SubscribeFramework,
+)
+from raftleader.state.outcomes import Outcome, Touched
+
+GRANTS_PER_COMMAND_MAX = 2_000
+"""Grants of one command: some 300 KB, and applied in under 50 ms."""
+RETRY_S = 0.1
+"""After grants that could not be proposed."""
+PRUNE_INTERVAL_S = 60.0
+"""Between two sweeps over filters that have ended."""
+_REFUSE_DURABLE_MS = round(limits.REFUSE_DURABLE_S * 1000)
+
+
+class Allocation:
+    """Runs the allocator for as long as the term lasts."""
+
+    def __init__(
+        self,
+        state: ClusterState,
+        *,
+        allocator: Allocator,
+        clock: ClusterClock,
+        rng: random.Random,
+        submit: Submit,
+        connected_agents: Callable[[], Collection[AgentId]],
+        streaming_frameworks: Callable[[], Collection[FrameworkId]],
+        offer_timeout_s: float = limits.OFFER_TIMEOUT_S,
+        interval_s: float = limits.ALLOCATION_INTERVAL_S,
+        spacing_s: float = limits.ALLOCATION_SPACING_S,
+        counts: Counter[str] | None = None,
+    ) -> None:
+        self._state = state
+        self._allocator = allocator
+        self._clock = clock
+        self._rng = rng
+        self._submit = submit
+        self._connected_agents = connected_agents
+        self._streaming_frameworks = streaming_frameworks
+        self._offer_timeout_ms = round(offer_timeout_s * 1000)
+        self._interval_s = interval_s
+        self._spacing_s = spacing_s
+        self._counts: Counter[str] = counts if counts is not None else Counter()
+        self._filters = ShortFilters()
+        self._pruned_s = trio.current_time()
+        self._agents_changed: set[AgentId] = set()
+        self._all_changed = True
+        self._changed = trio.Event()
+
+    def look_at_all(self) -> None:
+        """Something may be offered now that could not be before."""
+        self._all_changed = True
+        self._changed.set()
+
+    def on_applied(self, touched: Touched) -> None:
+        """Agents may have other free resources. On the hot path."""
+        if touched.agents:
+            self._agents_changed.update(touched.agents)
+            self._changed.set()
+        for framework_id in touched.frameworks:
+            if framework_id not in self._state.frameworks:
+                self._filters.clear_framework(framework_id)
+
+    def on_submitted(self, command: Command) -> None:
+        """Note what a framework refuses or wants anew. On the hot path."""
+        if isinstance(command, AcceptOffers):
+            self._refuse_rest(command)
+        elif isinstance(command, DeclineOffers):
+            self._refuse(command)
+        elif isinstance(command, ReviveRoles):
+            self._filters.clear_framework(command.framework_id, command.roles)
+        elif isinstance(command, SubscribeFramework) and command.framework_id:
+            self._filters.clear_framework(command.framework_id)
+
+    def told_of(self, command: Command) -> Settled | None:
+        """What must hear how this command ended, or None."""
+        if not isinstance(command, ReviveRoles):
+            return None
+
+        def told(result: Outcome | RaftLeaderError) -> None:
+            self.look_at_all()
+
+        return told
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            with trio.move_on_after(self._interval_s):
+                await self._changed.wait()
+            if not self._changed.is_set():
+                self._all_changed = True
+            self._changed = trio.Event()
+            await self._allocate()
+            await trio.sleep(self._spacing_s)
+
+    async def _allocate(self) -> None:
+        if trio.current_time() - self._pruned_s >= PRUNE_INTERVAL_S:
+            self._pruned_s = trio.current_time()
+            self._filters.prune(self._clock.now_ms())
+        grants = self._decide()
+        if not grants:
+            return
+        try:
+            tickets = [
+                self._submit(
+                    GrantOffers(
+                        grants=grants[first : first + GRANTS_PER_COMMAND_MAX],
+                        offer_timeout_ms=self._offer_timeout_ms,
+                    )
+                )
+                for first in range(0, len(grants), GRANTS_PER_COMMAND_MAX)
+            ]
+            for ticket in tickets:
+                await ticket.wait()
+        except RaftLeaderError:
+            # Granted or not, the state will tell, and what no longer fits is left
+            # out by ``apply``. The agents of this run are looked at again.
+            self.look_at_all()
+            await trio.sleep(RETRY_S)
+        else:
+            self._counts["offers_granted"] += len(grants)
+
+    def _decide(self) -> tuple[Grant, ...]:
+        changed, self._agents_changed = self._agents_changed, set()
+        candidates = None if self._all_changed else changed
+        self._all_changed = False
+        self._counts["allocator_runs"] += 1
+        view = build_view(
+            self._state,
+            connected_agents=self._connected_agents(),
+            streaming_frameworks=self._streaming_frameworks(),
+            short_filters=self._filters,
+            candidates=candidates,
+        )
+        return self._allocator.allocate(view, self._clock.now_ms(), self._rng)
+
+    def _refuse(self, command: DeclineOffers | AcceptOffers) -> None:
+        if 0 < command.refuse_ms <= _REFUSE_DURABLE_MS:
+            until_ms = self._clock.now_ms() + command.refuse_ms
+            for offer in self._owned(command.framework_id, command.offer_ids):
+                self._filters.add(
+                    offer.framework_id,
+                    offer.role,
+                    offer.agent_id,
+                    offer.resources,
+                    until_ms,
+                )
+
+    def _refuse_rest(self, command: AcceptOffers) -> None:
+        """What is left of the offers if all tasks are launched. If not, more is
+        left, and it is offered again: a filter hides only what is within it."""
+        if not command.operations:
+            self._refuse(command)
+            return
+        if not 0 < command.refuse_ms <= _REFUSE_DURABLE_MS:
+            return
+        offers = self._owned(command.framework_id, command.offer_ids)
+        if not offers or len({(offer.agent_id, offer.role) for offer in offers}) > 1:
+            return
+        rest = EMPTY
+        for offer in offers:
+            rest += offer.resources
+        for operation in command.operations:
+            for task in operation.tasks if isinstance(operation, Launch) else ():
+                if rest.contains(task.resources):
+                    rest -= task.resources
+        if rest:
+            first = offers[0]
+            until_ms = self._clock.now_ms() + command.refuse_ms
+            self._filters.add(
+                first.framework_id, first.role, first.agent_id, rest, until_ms
+            )
+
+    def _owned(
+        self, framework_id: FrameworkId, offer_ids: tuple[OfferId, ...]
+    ) -> list[OutstandingOffer]:
+        found = (self._state.offers.get(offer_id) for offer_id in set(offer_ids))
+        return [o for o in found if o is not None and o.framework_id == framework_id]

@@ -1,0 +1,154 @@
+"""One term in which this node leads: its services, joined.
+
+Everything here is made when the term begins, from nothing but the state, and
+dropped when it ends. So no term inherits what another had in mind.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import attrs
+import trio
+
+from raftleader import limits
+from raftleader.allocator.drf import DrfAllocator
+from raftleader.allocator.interface import Allocator
+from raftleader.leader.agent_duties import AgentDuties
+from raftleader.leader.allocation import Allocation
+from raftleader.leader.cluster_clock import ClusterClock
+from raftleader.leader.event_streams import FrameworkStream
+from raftleader.leader.liveness import Liveness
+from raftleader.leader.proposals import Proposals
+from raftleader.leader.subscriptions import Subscriptions
+from raftleader.leader.tickets import PendingTicket
+from raftleader.leader.timers import Timers
+from raftleader.protocol.ids import FrameworkId
+from raftleader.protocol.scheduler_api import LeaderInfo
+from raftleader.state.cluster import ClusterState
+from raftleader.state.commands import Command, SetWeights
+from raftleader.state.outcomes import Applied
+
+
+@attrs.frozen(kw_only=True)
+class LeaderSettings:
+    """What an operator may set of a leader's work.
+
+    Attributes:
+        weights: Of roles, in thousandths; None leaves those in the log.
+        allocator: Who is offered what.
+        offer_timeout_s: An unanswered offer is rescinded after this time.
+        agent_timeout_s: An agent silent for so long is unreachable.
+        stream_events_max: A stream with more events waiting is cut.
+    """
+
+    weights: dict[str, int] | None = None
+    allocator: Allocator = attrs.field(factory=DrfAllocator)
+    offer_timeout_s: float = limits.OFFER_TIMEOUT_S
+    agent_timeout_s: float = limits.AGENT_TIMEOUT_S
+    agent_ping_interval_s: float = limits.AGENT_PING_INTERVAL_S
+    heartbeat_interval_s: float = limits.HEARTBEAT_INTERVAL_S
+    stream_events_max: int = limits.STREAM_EVENTS_MAX
+
+
+class LeadingTerm:
+    """The services of one term, over proposals that have proved it."""
+
+    def __init__(
+        self,
+        state: ClusterState,
+        *,
+        term: int,
+        proposals: Proposals,
+        clock: ClusterClock,
+        rng: random.Random,
+        leader: LeaderInfo,
+        settings: LeaderSettings,
+        counts: Counter[str],
+    ) -> None:
+        self._state = state
+        self._proposals = proposals
+        self._settings = settings
+        submit = proposals.submit
+        self.duties = AgentDuties(
+            state,
+            term=term,
+            submit=submit,
+            connected_changed=self._look_at_all,
+            counts=counts,
+        )
+        self.subscriptions = Subscriptions(
+            state,
+            leader=leader,
+            rng=rng,
+            submit=submit,
+            events_max=settings.stream_events_max,
+            heartbeat_interval_s=settings.heartbeat_interval_s,
+            counts=counts,
+        )
+        self._allocation = Allocation(
+            state,
+            allocator=settings.allocator,
+            clock=clock,
+            rng=rng,
+            submit=submit,
+            connected_agents=self.duties.connected_ids,
+            streaming_frameworks=self.subscriptions.framework_ids,
+            offer_timeout_s=settings.offer_timeout_s,
+            counts=counts,
+        )
+        self._timers = Timers(state, clock=clock, submit=submit)
+        self._liveness = Liveness(
+            state,
+            last_heard_s=self.duties.last_heard_s,
+            submit=submit,
+            agent_timeout_s=settings.agent_timeout_s,
+            interval_s=settings.agent_ping_interval_s,
+            counts=counts,
+        )
+
+    def submit(self, command: Command) -> PendingTicket:
+        """A command of a framework's or an operator's. As ``Proposals.submit``."""
+        ticket = self._proposals.submit(command, self._allocation.told_of(command))
+        self._allocation.on_submitted(command)
+        return ticket
+
+    def open_stream(
+        self, framework_id: FrameworkId, subscription: int
+    ) -> FrameworkStream:
+        """See ``LeaderNode.open_stream``."""
+        stream = self.subscriptions.open(framework_id, subscription)
+        self._look_at_all()
+        return stream
+
+    def on_applied(self, applied: Applied) -> None:
+        """Derive effects from the rows an entry touched. On the hot path."""
+        touched = applied.touched
+        self.subscriptions.on_applied(touched)
+        self.duties.on_applied(touched)
+        self._allocation.on_applied(touched)
+        self._timers.on_applied(touched)
+
+    async def run(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Until cancelled; then every stream has ended."""
+        async with trio.open_nursery() as nursery:
+            await nursery.start(self.subscriptions.run)
+            nursery.start_soon(self.duties.run)
+            nursery.start_soon(self._allocation.run)
+            nursery.start_soon(self._timers.run)
+            nursery.start_soon(self._liveness.run)
+            weights = self._settings.weights
+            if weights is not None and weights != self._state.weights:
+                self._proposals.submit(SetWeights(weights=weights))
+            task_status.started()
+
+    def close(self) -> None:
+        """The term is over: streams end, sessions are left to the next leader."""
+        self.subscriptions.close()
+        self.duties.end()
+
+    def _look_at_all(self) -> None:
+        self._allocation.look_at_all()
