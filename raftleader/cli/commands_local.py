@@ -13,6 +13,10 @@ from raftleader.cli.options import Json
 from raftleader.cli.output import Output
 from raftleader.cli.serve import run_until_ended
 
+PREFERRED_BASE_PORT = 5050
+"""For a person: commands look there when they are told nothing. A program is given
+ports that no other one wants."""
+
 
 def register(app: typer.Typer) -> None:
     """Add these commands to the parser."""
@@ -36,7 +40,9 @@ def up(
     ] = False,
     base_port: Annotated[
         int | None,
-        typer.Option(help="First of consecutive ports.  [free ones]"),
+        typer.Option(
+            help="First of consecutive ports.  [5050 if free; with --json any]"
+        ),
     ] = None,
     agent_resources: Annotated[
         str | None,
@@ -69,6 +75,7 @@ def up(
                 leaders=leaders,
                 agents=agents,
                 base_port=base_port,
+                preferred_base_port=None if as_json else PREFERRED_BASE_PORT,
                 agent_resources=agent_resources,
                 is_restarted=not no_restart,
                 log_level=log_level,

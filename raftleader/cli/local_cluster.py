@@ -17,9 +17,11 @@ import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import attrs
+import psutil
 import trio
 
 from raftleader.cli.api_client import API, ApiClient, open_api_client
@@ -37,6 +39,7 @@ from raftleader.cli.local_process import (
 )
 from raftleader.cli.rows import rows_of
 from raftleader.errors import RaftLeaderError
+from raftleader.framework.nursery import open_plain_nursery
 
 READY_TIMEOUT_S = 30.0
 """From start to a leader with all agents; 2 s is usual, a loaded CI is slower."""
@@ -57,6 +60,7 @@ class LocalClusterError(RaftLeaderError):
 class LocalCluster:
     """The running processes. Nodes are named ``leader-1`` ..., ``agent-1`` ..."""
 
+    folder: Path
     plan: LocalPlan
     processes: dict[str, LocalProcess]
     client: ApiClient
@@ -208,7 +212,9 @@ async def local_cluster(
     processes: dict[str, LocalProcess] = {}
     addresses = [node.address for node in plan.leaders]
     async with open_api_client(addresses, timeout_s=STATUS_TIMEOUT_S) as client:
-        cluster = LocalCluster(plan=plan, processes=processes, client=client)
+        cluster = LocalCluster(
+            folder=options.folder, plan=plan, processes=processes, client=client
+        )
 
         def on_event(event: LocalEvent) -> None:
             process = processes[event.node]
@@ -232,13 +238,32 @@ async def local_cluster(
                     is_restarted=options.is_restarted,
                     listener=on_event,
                 )
-            async with trio.open_nursery() as nursery:
-                for process in processes.values():
-                    nursery.start_soon(process.run)
-                try:
-                    yield cluster
-                finally:
-                    nursery.cancel_scope.cancel()
+            try:
+                async with open_plain_nursery() as nursery:
+                    for process in processes.values():
+                        nursery.start_soon(process.run)
+                    try:
+                        yield cluster
+                    finally:
+                        nursery.cancel()
+            finally:
+                if any(processes[node.name].exits for node in plan.agents):
+                    kill_tasks_below(options.folder)
+
+
+def kill_tasks_below(folder: Path) -> None:
+    """Kill every process of a task whose sandbox is in ``folder``.
+
+    An agent ends its tasks when it stops; those of one that was killed have nobody
+    else, unless it was started again.
+    """
+    for process in psutil.process_iter():
+        try:
+            sandbox = process.environ().get("MESOS_SANDBOX", "")
+            if sandbox and Path(sandbox).is_relative_to(folder):
+                process.kill()
+        except (psutil.Error, OSError):
+            continue  # it has ended, or is another user's and so none of ours
 
 
 @contextmanager

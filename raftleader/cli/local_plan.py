@@ -31,16 +31,17 @@ class LocalClusterOptions:
 
     Attributes:
         base_port: The first of consecutive ports, or None for free ones.
+        preferred_base_port: Without a ``base_port``: what to use if all of those
+            ports are free.
         agent_resources: Of each agent, or None to share out this machine.
-        election_timeout_s: Seconds without a leader before one is elected, or
-            None for the default of a leader node.
-        extra_agent_arguments: Further arguments for ``raftleader agent``.
+        is_restarted: Whether a node that dies is started again.
     """
 
     folder: Path
     leaders: int = 3
     agents: int = 3
     base_port: int | None = None
+    preferred_base_port: int | None = None
     agent_resources: str | None = None
     is_restarted: bool = True
     log_level: str = "info"
@@ -71,12 +72,7 @@ class LocalPlan:
 def plan_local_cluster(options: LocalClusterOptions, rng: random.Random) -> LocalPlan:
     """Names, ports and arguments. Raises ConfigError or UnavailableError."""
     _check(options)
-    count = options.leaders * PORTS_OF_A_LEADER + options.agents
-    ports = (
-        free_ports(count, rng)
-        if options.base_port is None
-        else ports_from(options.base_port, count)
-    )
+    ports = _ports(options, options.leaders * PORTS_OF_A_LEADER + options.agents, rng)
     http = ports[: options.leaders]
     peer = ports[options.leaders : 2 * options.leaders]
     sessions = ports[2 * options.leaders : 3 * options.leaders]
@@ -94,6 +90,17 @@ def plan_local_cluster(options: LocalClusterOptions, rng: random.Random) -> Loca
         for index, port in enumerate(ports[3 * options.leaders :])
     )
     return LocalPlan(leaders=leaders, agents=agents)
+
+
+def _ports(options: LocalClusterOptions, count: int, rng: random.Random) -> list[int]:
+    if options.base_port is not None:
+        return ports_from(options.base_port, count)
+    if options.preferred_base_port is not None:
+        try:
+            return ports_from(options.preferred_base_port, count)
+        except ConfigError:
+            pass  # somebody is there already
+    return free_ports(count, rng)
 
 
 def _plan_leader(

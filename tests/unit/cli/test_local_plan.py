@@ -100,3 +100,15 @@ def test_resources_of_agents_are_completed_from_the_share() -> None:
     assert completed("cpus(web):2; mem:0", share) == (
         "cpus(web):2;mem:0;disk:200;ports:[31000-31010]"
     )
+
+
+def test_preferred_base_port_is_taken_only_if_it_is_free(tmp_path: Path) -> None:
+    base = free_ports(1, random.Random(4))[0]
+    options = LocalClusterOptions(
+        folder=tmp_path, leaders=1, agents=0, preferred_base_port=base
+    )
+    plan = plan_local_cluster(options, random.Random(1))
+    assert plan.leaders[0].address == f"127.0.0.1:{base}"
+    with socket.create_server(("127.0.0.1", base)):
+        plan = plan_local_cluster(options, random.Random(1))
+    assert plan.leaders[0].address != f"127.0.0.1:{base}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,16 +11,7 @@ from raftleader.cli.log_lines import set_up_logging
 from raftleader.errors import ConfigError
 
 
-@pytest.fixture
-def root() -> Iterator[logging.Logger]:
-    logger = logging.getLogger()
-    handlers, level = list(logger.handlers), logger.level
-    yield logger
-    logger.handlers[:] = handlers
-    logger.setLevel(level)
-
-
-def test_line_has_time_level_name_message_and_fields(root: logging.Logger) -> None:
+def test_line_has_time_level_name_message_and_fields() -> None:
     stream = io.StringIO()
     set_up_logging("info", stream=stream)
     logging.getLogger("raftleader.x").info(
@@ -32,7 +22,7 @@ def test_line_has_time_level_name_message_and_fields(root: logging.Logger) -> No
     assert time.endswith("Z") and "T" in time
 
 
-def test_line_breaks_and_tracebacks_stay_on_the_line(root: logging.Logger) -> None:
+def test_line_breaks_and_tracebacks_stay_on_the_line() -> None:
     stream = io.StringIO()
     set_up_logging("info", stream=stream)
     try:
@@ -43,13 +33,13 @@ def test_line_breaks_and_tracebacks_stay_on_the_line(root: logging.Logger) -> No
     assert "ValueError: two\\nlines" in stream.getvalue()
 
 
-def test_level_below_the_chosen_one_is_not_written(root: logging.Logger) -> None:
+def test_level_below_the_chosen_one_is_not_written() -> None:
     stream = io.StringIO()
     set_up_logging("warning", stream=stream)
     logging.getLogger("x").info("quiet")
     assert stream.getvalue() == ""
 
 
-def test_unknown_level_is_a_config_error(root: logging.Logger) -> None:
+def test_unknown_level_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="log_level: 'loud' is none of debug, info"):
         set_up_logging("loud")
