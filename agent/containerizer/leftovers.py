@@ -27,6 +27,10 @@ ROUNDS_MAX = 50
 """A process may make others while it is being killed: look again until none is
 found, but not for ever."""
 
+LOOK_AGAIN_S = 0.05
+"""A process that is just becoming another program shows no environment: nothing is
+left only if nothing is found twice."""
+
 ROUND_TIMEOUT_S = 2.0
 """What was sent KILL is gone at once, unless the kernel holds it."""
 
@@ -60,11 +64,16 @@ async def kill_leftovers(leftovers: Sequence[Leftover], *, boot_id: str) -> int:
     """See ``Containerizer.kill_leftovers``."""
     if not leftovers:
         return 0
-    killed = 0
+    killed = quiet_rounds = 0
     for _ in range(ROUNDS_MAX):
         pidfds = _kill_round(leftovers, boot_id)
         if not pidfds:
-            return killed
+            quiet_rounds += 1
+            if quiet_rounds == 2:
+                return killed
+            await trio.sleep(LOOK_AGAIN_S)
+            continue
+        quiet_rounds = 0
         killed += len(pidfds)
         is_gone = await _wait_gone(pidfds)
         if not is_gone:
