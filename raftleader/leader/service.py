@@ -39,6 +39,8 @@ class LeaderService:
     """The ``LeaderNode`` that the HTTP API talks to. ``run`` it once.
 
     Attributes:
+        http_address: ``HOST:PORT`` under which clients reach this node; may be set
+            until the log runs.
         counts: What happened since the start, by name, for metrics.
     """
 
@@ -62,7 +64,7 @@ class LeaderService:
         self._clock = clock
         self._sessions = sessions
         self._node_id = node_id
-        self._http_address = http_address
+        self.http_address = http_address
         self._rng = rng
         self._settings = settings
         self._term: LeadingTerm | None = None
@@ -130,7 +132,7 @@ class LeaderService:
         """Repeats until it is committed; when leadership is lost, we are cancelled."""
         while True:
             try:
-                command = BeginTerm(http_address=self._http_address)
+                command = BeginTerm(http_address=self.http_address)
                 outcome = await proposals.submit(command).wait()
             except RaftLeaderError:
                 await trio.sleep(BEGIN_RETRY_S)
@@ -149,10 +151,6 @@ class LeaderService:
         return self._node_id
 
     @property
-    def http_address(self) -> str:
-        return self._http_address
-
-    @property
     def leadership(self) -> Leadership:
         seen = self._log.leadership
         return Leadership(
@@ -162,7 +160,7 @@ class LeaderService:
     @property
     def leader_address(self) -> str | None:
         if self._term is not None:
-            return self._http_address
+            return self.http_address
         leader = self._log.leadership.leader
         if leader is None or leader == self._node_id or leader != self.state.leader:
             return None  # nobody, or not yet ready to be sent to
@@ -220,7 +218,7 @@ class LeaderService:
         return self._term
 
     def _leader_info(self) -> LeaderInfo:
-        host, _, port = self._http_address.rpartition(":")
+        host, _, port = self.http_address.rpartition(":")
         return LeaderInfo(
             id=self._node_id,
             hostname=host,
