@@ -19,7 +19,7 @@ from raftleader.leader.term import LeaderSettings
 from raftleader.protocol import agent_rpc as rpc
 from raftleader.protocol.agents import AgentInfo
 from raftleader.protocol.frameworks import FrameworkInfo
-from raftleader.protocol.ids import AgentId, FrameworkId, NodeId, OfferId, TaskId
+from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskId
 from raftleader.protocol.offers import Launch
 from raftleader.protocol.resources import Resources
 from raftleader.protocol.scheduler_api import Event, Offers, Update
@@ -313,7 +313,7 @@ class World:
 async def until(holds: Callable[[], bool], timeout_s: float = 30.0) -> None:
     """Let virtual time pass until ``holds``."""
     with trio.fail_after(timeout_s):
-        while not holds():
+        while not holds():  # noqa: ASYNC110 - it watches many objects
             await trio.sleep(0.001)
 
 
@@ -327,6 +327,3 @@ async def world(autojump_clock) -> AsyncIterator[World]:
     async with trio.open_nursery() as nursery:
         yield World(nursery)
         nursery.cancel_scope.cancel()
-
-
-__all__ = ["NodeId"]
