@@ -134,7 +134,7 @@ class PySyncObjLog:
         with self._scope:
             async with trio.open_nursery() as nursery:
                 try:
-                    await nursery.start(mesh.run)
+                    await mesh.start(nursery)
                     task_status.started()
                     await self._step_for_ever(engine, journal, mesh)
                 except Exception as error:

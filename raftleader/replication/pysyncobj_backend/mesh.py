@@ -113,19 +113,15 @@ class Mesh:
         }
         self._incoming: dict[str, Link] = {}
 
-    async def run(
-        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
-    ) -> None:
-        """Listen and dial until cancelled; ``started`` once peers can reach us.
+    async def start(self, nursery: trio.Nursery) -> None:
+        """Listen and dial in ``nursery``; returns once peers can reach us.
 
         Raises what ``Transport.serve`` raises for an address that cannot be used.
         """
-        async with trio.open_nursery() as nursery:
-            address = self._members[self._node_id]
-            await nursery.start(self._transport.serve, address, self._serve_link)
-            for peer in self._outgoing:
-                nursery.start_soon(self._keep_dialling, peer)
-            task_status.started()
+        address = self._members[self._node_id]
+        await nursery.start(self._transport.serve, address, self._serve_link)
+        for peer in self._outgoing:
+            nursery.start_soon(self._keep_dialling, peer)
 
     def send(self, peer: str, frames: list[bytes]) -> None:
         """Send frames in order, in one write if possible. Lost if there is no link,
