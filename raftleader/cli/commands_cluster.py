@@ -40,6 +40,12 @@ def leader(
         str | None,
         typer.Option(metavar="HOST:PORT", help="The API.  [127.0.0.1:5050]"),
     ] = None,
+    http_advertise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="The API as others reach it.  [that of --http]"
+        ),
+    ] = None,
     agents: Annotated[
         str | None,
         typer.Option(
@@ -49,6 +55,22 @@ def leader(
     ] = None,
     cluster_id: Annotated[
         str | None, typer.Option(help="Name of the cluster.  [raftleader]")
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(help="auto, pysyncobj or single_node.  [auto]"),
+    ] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ROLE=NUMBER", help="Share of a role; repeat for more."),
+    ] = None,
+    offer_timeout_s: Annotated[
+        float | None,
+        typer.Option(help="An unanswered offer is rescinded after so long.  [300]"),
+    ] = None,
+    agent_timeout_s: Annotated[
+        float | None,
+        typer.Option(help="A silent agent is unreachable after so long.  [75]"),
     ] = None,
     config: Config = None,
     log_level: LogLevel = None,
@@ -68,8 +90,13 @@ def leader(
         "data_dir": data_dir,
         "peers": peer,
         "http": http,
+        "http_advertise": http_advertise,
         "agents": agents,
         "cluster_id": cluster_id,
+        "engine": engine,
+        "weights": weight,
+        "offer_timeout_s": offer_timeout_s,
+        "agent_timeout_s": agent_timeout_s,
         "log_level": log_level,
     }
 

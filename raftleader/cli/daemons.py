@@ -10,16 +10,68 @@ from contextlib import asynccontextmanager
 
 from agent.config import AgentConfig
 from agent.service import run_agent
-from raftleader.cli.exit_codes import sole_error
+from raftleader.cli.exit_codes import one_line, sole_error
 from raftleader.cli.local_ports import is_free
-from raftleader.cli.sections import AgentSection
+from raftleader.cli.sections import AgentSection, LeaderSection
 from raftleader.cli.serve import run_until_ended
+from raftleader.errors import ConfigError
 from raftleader.framework.addresses import parse_address
+from raftleader.node import Engine, NodeConfig, run_node
 from transports.registry import transport_for
 
 logger = logging.getLogger("raftleader")
 
+NO_PEER = "tcp://127.0.0.1:0"
+"""The peer address of a node that has no peers; nobody listens there."""
+
 cached_transport_for = functools.cache(transport_for)
+
+
+async def serve_leader(section: LeaderSection, *, lifeline_fd: int | None) -> int:
+    """Run a leader node until it is told to end; returns the exit code.
+
+    Raises ConfigError, JournalDamagedError or OSError if it cannot begin.
+    """
+    config = node_config_of(section)
+    addresses = {"http": config.http, "agents": config.agents}
+    addresses |= {"peers": config.members[config.node_id]} if section.peers else {}
+
+    async def service() -> None:
+        async with taken_ports_named(addresses):
+            await run_node(config)
+
+    code = await run_until_ended(service, lifeline_fd=lifeline_fd)
+    logger.info("leader node stopped", extra={"node_id": config.node_id})
+    return code
+
+
+def node_config_of(section: LeaderSection) -> NodeConfig:
+    """Checked, with its data folder made. Raises ConfigError, BadAddressError."""
+    members = section.peer_table() or {section.node_id: NO_PEER}
+    for address in (*members.values(), section.agents):
+        transport_for(address)
+    try:
+        engine = Engine(section.engine)
+    except ValueError:
+        engines = ", ".join(sorted(kind.value for kind in Engine))
+        raise ConfigError(f"engine: {section.engine!r} is none of {engines}") from None
+    try:
+        section.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"data_dir: {one_line(error)}") from error
+    return NodeConfig(
+        cluster_id=section.cluster_id,
+        node_id=section.node_id,
+        members=members,
+        http=section.http,
+        http_advertise=section.http_advertise,
+        agents=section.agents,
+        data_dir=section.data_dir,
+        engine=engine,
+        weights=section.weight_table(),
+        offer_timeout_s=section.offer_timeout_s,
+        agent_timeout_s=section.agent_timeout_s,
+    )
 
 
 async def serve_agent(section: AgentSection, *, lifeline_fd: int | None) -> int:

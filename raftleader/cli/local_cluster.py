@@ -189,7 +189,7 @@ def agreed_leader(statuses: Statuses) -> str | None:
         if (
             status is None
             or status["term"] != leader["term"]
-            or status["index"] < leader["commit_index"]
+            or status["applied_index"] < leader["commit_index"]
         ):
             return None
     return name

@@ -34,7 +34,7 @@ async def show_status(client: ApiClient, output: Output) -> int:
             Column(key="leading", heading="LEADING"),
             Column(key="leader_address", heading="LEADER"),
             Column(key="term", heading="TERM", right=True),
-            Column(key="index", heading="INDEX", right=True),
+            Column(key="applied_index", heading="APPLIED", right=True),
             Column(key="commit_index", heading="COMMITTED", right=True),
             Column(key="counts", heading="COUNTS"),
         ],

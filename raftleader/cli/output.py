@@ -82,7 +82,12 @@ class Output:
             )
         for row in rows:
             table.add_row(*(Text(cell(row.get(column.key))) for column in columns))
-        Console(file=self.out, highlight=False, width=_width(self.out)).print(table)
+        console = Console(file=self.out, highlight=False, width=_width(self.out))
+        with console.capture() as drawn:
+            console.print(table)
+        for line in drawn.get().splitlines():
+            print(line.rstrip(), file=self.out)
+        self.out.flush()
 
     def note(self, text: str) -> None:
         """A line beside the result."""

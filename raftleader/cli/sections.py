@@ -6,7 +6,10 @@ from pathlib import Path
 
 import attrs
 
-from raftleader.errors import ConfigError
+from raftleader.errors import ConfigError, InvalidInputError
+from raftleader.limits import AGENT_TIMEOUT_S, OFFER_TIMEOUT_S
+from raftleader.protocol.frameworks import role_problem
+from raftleader.protocol.resources import parse_millis
 
 
 @attrs.frozen(kw_only=True)
@@ -18,18 +21,42 @@ class LeaderSection:
         data_dir: Where its journal lies. Never shared, never moved while it runs.
         peers: ``NODE_ID=tcp://HOST:PORT`` of every leader node, itself included.
             With none, the cluster has this one leader.
-        http: ``HOST:PORT`` of the API: frameworks, operators.
+        http: ``HOST:PORT`` to listen at for frameworks and operators.
+        http_advertise: ``HOST:PORT`` under which they reach us; None for ``http``.
         agents: ``tcp://HOST:PORT`` where agents dial in.
         cluster_id: Equal on all leaders; agents of another cluster are refused.
+        engine: What replicates the log: ``auto``, ``pysyncobj``, ``single_node``.
+        weights: ``ROLE=NUMBER``; a role of weight 2 gets twice the share of one of
+            1. With none, those in the log stay as they are.
+        offer_timeout_s: An unanswered offer is rescinded after this time.
+        agent_timeout_s: An agent silent for so long is unreachable.
     """
 
     node_id: str = "leader"
     data_dir: Path
     peers: tuple[str, ...] = attrs.field(default=(), metadata={"flag": "--peer"})
     http: str = "127.0.0.1:5050"
+    http_advertise: str | None = None
     agents: str = "tcp://127.0.0.1:5150"
     cluster_id: str = "raftleader"
+    engine: str = "auto"
+    weights: tuple[str, ...] = attrs.field(default=(), metadata={"flag": "--weight"})
+    offer_timeout_s: float = OFFER_TIMEOUT_S
+    agent_timeout_s: float = AGENT_TIMEOUT_S
     log_level: str = "info"
+
+    def weight_table(self) -> dict[str, int] | None:
+        """``weights`` in thousandths by role, None for none. Raises ConfigError."""
+        table: dict[str, int] = {}
+        for item in self.weights:
+            role, equals, number = item.partition("=")
+            if not equals or role_problem(role):
+                raise ConfigError(f"weights: {item!r} is not ROLE=NUMBER")
+            try:
+                table[role] = parse_millis(number, "weights")
+            except InvalidInputError as error:
+                raise ConfigError(str(error)) from error
+        return table or None
 
     def peer_table(self) -> dict[str, str]:
         """``peers`` as node id to address. Raises ConfigError."""

@@ -82,7 +82,7 @@ def test_node_that_cannot_start_shows_the_end_of_its_log(tmp_path: Path) -> None
     assert done.returncode == 1
     assert done.stdout == ""
     assert "leader-1 ended with exit code" in done.stderr
-    assert "raftleader: data_dir" in done.stderr
+    assert "raftleader: data_dir: " in done.stderr
     assert "Traceback" not in done.stderr
 
 

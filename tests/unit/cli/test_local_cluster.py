@@ -8,12 +8,16 @@ from raftleader.cli.local_cluster import agreed_leader, leading_node
 
 
 def node(
-    *, leading: bool = False, term: int = 3, index: int = 10, commit_index: int = 10
+    *,
+    leading: bool = False,
+    term: int = 3,
+    applied_index: int = 10,
+    commit_index: int = 10,
 ) -> dict[str, Any]:
     return {
         "leading": leading,
         "term": term,
-        "index": index,
+        "applied_index": applied_index,
         "commit_index": commit_index,
     }
 
@@ -30,8 +34,8 @@ def test_nobody_leads_when_nobody_answers() -> None:
 
 
 def test_leader_is_agreed_when_all_follow_and_have_what_it_committed() -> None:
-    good = {"a": node(leading=True), "b": node(), "c": node(index=11)}
+    good = {"a": node(leading=True), "b": node(), "c": node(applied_index=11)}
     assert agreed_leader(good) == "a"
     assert agreed_leader(good | {"c": None}) is None
     assert agreed_leader(good | {"c": node(term=2)}) is None
-    assert agreed_leader(good | {"c": node(index=9)}) is None
+    assert agreed_leader(good | {"c": node(applied_index=9)}) is None

@@ -146,3 +146,15 @@ def test_peers_become_a_table() -> None:
         node_id="a", data_dir=Path("d"), peers=("a=tcp://h:1", "b=tcp://h:2")
     )
     assert section.peer_table() == {"a": "tcp://h:1", "b": "tcp://h:2"}
+
+
+def test_weights_are_thousandths_by_role() -> None:
+    def weights(*items: str) -> dict[str, int] | None:
+        section = LeaderSection(data_dir=Path("d"), weights=items)
+        return section.weight_table()
+
+    assert weights() is None
+    assert weights("web=2.5", "*=1") == {"web": 2500, "*": 1000}
+    for item in ("web", "web=much", "a b=1"):
+        with pytest.raises(ConfigError, match="weights: "):
+            weights(item)
