@@ -65,7 +65,7 @@ class AgentSessions:
         self._state = state
         self._node_id = node_id
         self._agent_timeout_s = agent_timeout_s
-        self._ping_interval_s = ping_interval_s
+        self._ping_interval_s = min(ping_interval_s, agent_timeout_s / 4)
         self._sessions_max = sessions_max
         self._sessions: dict[str, AgentSession] = {}
         self._duties: AgentDuties | None = None

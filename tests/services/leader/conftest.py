@@ -313,8 +313,10 @@ class World:
 async def until(holds: Callable[[], bool], timeout_s: float = 30.0) -> None:
     """Let virtual time pass until ``holds``."""
     with trio.fail_after(timeout_s):
-        while not holds():  # noqa: ASYNC110 - it watches many objects
-            await trio.sleep(0.001)
+        began = trio.current_time()
+        while not holds():
+            is_near = trio.current_time() < began + 1.0
+            await trio.sleep(0.001 if is_near else 0.05)
 
 
 @pytest.fixture(name="until")
