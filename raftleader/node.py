@@ -127,6 +127,7 @@ async def run_node(
     rng: random.Random | None = None,
     wall_ms: Callable[[], int] | None = None,
     http_server: HttpServer = serve_http,
+    on_made: Callable[[LeaderService], None] | None = None,
     task_status: trio.TaskStatus[BoundAddresses] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Be a leader node until cancelled.
@@ -135,6 +136,8 @@ async def run_node(
     listens. Raises JournalDamagedError, ConfigError or OSError before that; later
     whatever ends the log or is a bug: a node does not go on with half of itself.
     When cancelled, streams and sessions end first, the journal is closed last.
+
+    ``on_made`` is given the service before anything runs: simulations look into it.
     """
     rng = rng or random.Random()
     transport = transport or transport_for(config.agents)
@@ -167,6 +170,8 @@ async def run_node(
         ),
         counts=counts,
     )
+    if on_made is not None:
+        on_made(service)
     with _sole_error(), _tuned_garbage_collection():
         async with trio.open_nursery() as outer:
             # Shielded, so that the log outlives everything that proposes to it.

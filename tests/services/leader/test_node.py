@@ -1,0 +1,185 @@
+"""A whole node by its composition root: over loopback, and three of them in memory."""
+
+from __future__ import annotations
+
+import gc
+import json
+import random
+
+import pytest
+import trio
+
+from raftleader.errors import ConfigError, JournalDamagedError
+from raftleader.leader.interface import LeaderNode
+from raftleader.node import JOURNAL_NAME, BoundAddresses, NodeConfig, run_node
+from transports.memory import MemoryNetwork
+
+
+def config(tmp_path, **changes) -> NodeConfig:
+    fields = {
+        "cluster_id": "test",
+        "node_id": "n1",
+        "members": {"n1": "tcp://127.0.0.1:1"},
+        "http": "127.0.0.1:0",
+        "agents": "tcp://127.0.0.1:0",
+        "data_dir": tmp_path / "n1",
+        **changes,
+    }
+    return NodeConfig(**fields)
+
+
+async def subscribe(address: str) -> tuple[trio.SocketStream, bytes]:
+    """SUBSCRIBE by hand; the head and the first event or two."""
+    host, port = address.split(":")
+    stream = await trio.open_tcp_stream(host, int(port))
+    call = {
+        "type": "SUBSCRIBE",
+        "subscribe": {"framework_info": {"user": "me", "name": "web"}},
+    }
+    body = json.dumps(call).encode()
+    head = (
+        "POST /api/v1/scheduler HTTP/1.1\r\n"
+        f"Host: {address}\r\n"
+        "Content-Type: application/json\r\n"
+        "Accept: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    await stream.send_all(head.encode() + body)
+    answer = b""
+    while b"HEARTBEAT" not in answer:
+        part = await stream.receive_some()
+        if not part:
+            break
+        answer += part
+        if not answer.startswith(b"HTTP/1.1 200"):
+            break
+    return stream, answer
+
+
+async def test_a_single_node_serves_a_subscription_over_http(tmp_path):
+    async with trio.open_nursery() as nursery:
+        with trio.fail_after(20):
+            bound: BoundAddresses = await nursery.start(run_node, config(tmp_path))
+            while True:
+                stream, answer = await subscribe(bound.http)
+                if answer.startswith(b"HTTP/1.1 200"):
+                    break
+                assert answer.startswith(b"HTTP/1.1 503"), answer
+                await stream.aclose()
+                await trio.sleep(0.02)
+        head, _, events = answer.partition(b"\r\n\r\n")
+        assert b"mesos-stream-id:" in head.lower()
+        assert b'"type":"SUBSCRIBED"' in events.replace(b" ", b"")
+        assert bound.agents.startswith("tcp://127.0.0.1:")
+        assert not bound.agents.endswith(":0")
+        await stream.aclose()
+        nursery.cancel_scope.cancel()
+    assert gc.get_freeze_count() == 0
+
+
+async def test_a_damaged_journal_stops_the_start_with_its_own_error(tmp_path):
+    async with trio.open_nursery() as nursery:
+        await nursery.start(run_node, config(tmp_path))
+        nursery.cancel_scope.cancel()
+    journal = tmp_path / "n1" / JOURNAL_NAME
+    content = bytearray(journal.read_bytes())
+    content[4] ^= 0xFF
+    journal.write_bytes(bytes(content))
+    with pytest.raises((JournalDamagedError, ConfigError)):
+        await run_node(config(tmp_path))
+
+
+async def test_two_nodes_cannot_share_a_data_directory(tmp_path):
+    async with trio.open_nursery() as nursery:
+        await nursery.start(run_node, config(tmp_path))
+        with pytest.raises(ConfigError, match="open in another process"):
+            await run_node(config(tmp_path))
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"cluster_id": ""}, "cluster_id must not be empty"),
+        ({"node_id": "n9"}, "members does not name this node, 'n9'"),
+        ({"agent_timeout_s": 0.0}, "agent_timeout_s must be more than 0"),
+        ({"weights": {"web": 0}}, "weights: that of 'web' must be more than 0"),
+        (
+            {"engine": "single_node", "members": {"n1": "a", "n2": "b"}},
+            "single_node is for a cluster of one",
+        ),
+    ],
+)
+def test_a_config_that_cannot_be_used_names_the_key(tmp_path, changes, problem):
+    with pytest.raises(ConfigError, match=problem):
+        config(tmp_path, **changes)
+
+
+class Cluster:
+    """Three nodes in memory, without HTTP: the handler is kept instead."""
+
+    def __init__(self, nursery: trio.Nursery, tmp_path, network) -> None:
+        self.nursery = nursery
+        self.network = network
+        self.tmp_path = tmp_path
+        self.scopes: dict[str, trio.CancelScope] = {}
+        self.nodes: dict[str, LeaderNode] = {}
+        self.members = {f"n{n}": f"mem://n{n}/peer" for n in (1, 2, 3)}
+
+    async def start(self, node_id: str) -> None:
+        await self.nursery.start(self._run, node_id)
+
+    async def _run(self, node_id: str, *, task_status) -> None:
+        async def no_http(handler, address, *, task_status) -> None:
+            task_status.started(address)
+            await trio.sleep_forever()
+
+        with trio.CancelScope() as self.scopes[node_id]:
+            await run_node(
+                config(
+                    self.tmp_path,
+                    node_id=node_id,
+                    members=self.members,
+                    http=f"{node_id}:80",
+                    agents=f"mem://{node_id}/agents",
+                    data_dir=self.tmp_path / node_id,
+                ),
+                transport=self.network.transport(node_id),
+                rng=random.Random(node_id),
+                wall_ms=lambda: 1_700_000_000_000,
+                http_server=no_http,
+                on_made=lambda node: self.nodes.__setitem__(node_id, node),
+                task_status=task_status,
+            )
+
+    def leader(self) -> str | None:
+        for node_id, node in self.nodes.items():
+            if node.leadership.leading:
+                return node_id
+        return None
+
+
+async def test_a_standby_takes_over_and_agents_and_clients_find_it(
+    autojump_clock, tmp_path, world, until
+):
+    cluster = Cluster(world.nursery, tmp_path, world.network)
+    assert isinstance(world.network, MemoryNetwork)
+    for node_id in cluster.members:
+        await cluster.start(node_id)
+    await until(lambda: cluster.leader() is not None)
+    first = cluster.leader()
+    await until(
+        lambda: all(n.leader_address == f"{first}:80" for n in cluster.nodes.values())
+    )
+    began = trio.current_time()
+    cluster.scopes[first].cancel()
+    del cluster.nodes[first]
+    await until(lambda: cluster.leader() is not None)
+    assert trio.current_time() - began < 1.0
+    second = cluster.leader()
+    assert second != first
+    await until(
+        lambda: all(n.leader_address == f"{second}:80" for n in cluster.nodes.values())
+    )
+    (standby,) = set(cluster.nodes) - {second}
+    assert not cluster.nodes[standby].leadership.leading
