@@ -65,8 +65,9 @@ async def kill_leftovers(leftovers: Sequence[Leftover], *, boot_id: str) -> int:
     if not leftovers:
         return 0
     killed = quiet_rounds = 0
+    sessions: set[int] = set()
     for _ in range(ROUNDS_MAX):
-        pidfds = _kill_round(leftovers, boot_id)
+        pidfds, sessions = _kill_round(leftovers, boot_id, sessions)
         if not pidfds:
             quiet_rounds += 1
             if quiet_rounds == 2:
@@ -82,16 +83,26 @@ async def kill_leftovers(leftovers: Sequence[Leftover], *, boot_id: str) -> int:
     return killed
 
 
-def _kill_round(leftovers: Sequence[Leftover], boot_id: str) -> list[int]:
-    """Send KILL to each that is found now; their pidfds."""
+def _kill_round(
+    leftovers: Sequence[Leftover], boot_id: str, killed_sessions: set[int]
+) -> tuple[list[int], set[int]]:
+    """Send KILL to each that is found now: their pidfds, and our tasks' sessions of
+    which one was hit.
+
+    A session is known by its leader, or because it had members in the round before
+    (``killed_sessions``): what they made meanwhile belongs to it.
+    """
     leaders = {
         item.mark.pid: item.mark.start_ticks
         for item in leftovers
         if item.mark is not None and item.mark.boot_id == boot_id
     }
-    sessions = {pid for pid, ticks in leaders.items() if start_ticks_of(pid) == ticks}
+    sessions = killed_sessions | {
+        pid for pid, ticks in leaders.items() if start_ticks_of(pid) == ticks
+    }
     tasks = {(item.sandbox, item.key[1]) for item in leftovers}
     pidfds: list[int] = []
+    hit: set[int] = set()
     for pid in _pids():
         try:
             pidfd = os.pidfd_open(pid)
@@ -106,11 +117,13 @@ def _kill_round(leftovers: Sequence[Leftover], boot_id: str) -> list[int]:
             ):
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
                 pidfds.append(pidfd)
+                if stat.session in sessions:
+                    hit.add(stat.session)
                 continue
         except OSError:
             pass  # gone meanwhile
         os.close(pidfd)
-    return pidfds
+    return pidfds, hit
 
 
 async def _wait_gone(pidfds: list[int]) -> bool:

@@ -54,10 +54,15 @@ class _User:
 class ProcessContainerizer:
     """A :class:`agent.containerizer.interface.Containerizer` of real processes."""
 
+    _devnull: int = attrs.field(init=False)
     _boot_id: str = attrs.field(factory=read_boot_id, init=False)
     _epoll: select.epoll = attrs.field(factory=select.epoll, init=False)
     _children: dict[TaskKey, _Child] = attrs.field(factory=dict, init=False)
     _by_pidfd: dict[int, _Child] = attrs.field(factory=dict, init=False)
+
+    @_devnull.default
+    def _open_devnull(self) -> int:
+        return os.open(os.devnull, os.O_RDWR)
 
     async def run(
         self,
@@ -75,6 +80,7 @@ class ProcessContainerizer:
         finally:
             trio.lowlevel.notify_closing(self._epoll.fileno())
             self._epoll.close()
+            os.close(self._devnull)
             for pidfd in self._by_pidfd:
                 os.close(pidfd)
             self._by_pidfd.clear()
@@ -107,7 +113,7 @@ class ProcessContainerizer:
             process = subprocess.Popen(
                 arguments,
                 executable=executable,
-                stdin=subprocess.DEVNULL,
+                stdin=self._devnull,
                 stdout=stdout,
                 stderr=stderr,
                 cwd=launch.sandbox,
