@@ -8,6 +8,7 @@ term decides what is said on it.
 from __future__ import annotations
 
 import itertools
+import logging
 from collections import Counter
 
 import trio
@@ -42,6 +43,8 @@ SESSIONS_PER_TURN = 100
 role, a round of pings): Raft's own traffic must not wait for thousands."""
 STANDBY_PING_FACTOR = 3
 """A standby pings so many times less often: it only wants to know who is there."""
+
+_log = logging.getLogger(__name__)
 
 
 class AgentSessions:
@@ -131,6 +134,7 @@ class AgentSessions:
         problem = self._problem_of(hello)
         if problem is not None:
             self.counts["agents_refused"] += 1
+            _log.warning("agent refused", extra={"peer": link.peer, "why": problem})
             await self._refuse(link, problem)
             return None
         session = AgentSession(hello, link)
@@ -165,7 +169,11 @@ class AgentSessions:
                 return
 
     def _close(self, session: AgentSession) -> None:
-        self.counts[f"agents_cut_{session.cut_reason or 'gone'}"] += 1
+        reason = session.cut_reason or "gone"
+        self.counts[f"agents_cut_{reason}"] += 1
+        _log.info(
+            "agent session over", extra={"peer": session.link.peer, "why": reason}
+        )
         self._forget(session)
 
     def _forget(self, session: AgentSession) -> None:

@@ -6,6 +6,7 @@ counts from the moment it began to lead.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 
@@ -21,6 +22,8 @@ from raftleader.state.commands import MarkUnreachable
 AGENTS_PER_LOOK_MAX = 100
 """Agents given up in one look (one every ping interval, so 20 a second): a broken
 switch takes thousands at once, and its repair should find most of them unharmed."""
+
+_log = logging.getLogger(__name__)
 
 
 class Liveness:
@@ -81,5 +84,7 @@ class Liveness:
         try:
             await self._submit(MarkUnreachable(agent_ids=agent_ids)).wait()
             self._counts["agents_unreachable"] += len(agent_ids)
+            for agent_id in agent_ids:
+                _log.warning("agent unreachable", extra={"agent_id": agent_id})
         except RaftLeaderError:
             return  # still silent at the next look, or no longer ours to judge

@@ -8,6 +8,7 @@ is answered as such, and what it sends late carries an old term.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,8 @@ from raftleader.state.queries import implicit_reconciliation, reconciliation_sta
 
 BEGIN_RETRY_S = 0.1
 """Between two attempts to begin a term that the log still says is ours."""
+
+_log = logging.getLogger(__name__)
 
 
 class LeaderService:
@@ -111,6 +114,7 @@ class LeaderService:
                 self._replica.listen(term.on_applied)
                 self._sessions.begin_term(term.duties)
                 self.counts["terms_led"] += 1
+                _log.info("leading", extra={"term": leadership.term})
                 nursery.start_soon(term.run)
         finally:
             ended, self._term = self._term, None
@@ -118,6 +122,7 @@ class LeaderService:
             self._sessions.end_term()
             if ended is not None:
                 ended.close()
+                _log.info("leading no more", extra={"term": leadership.term})
             proposals.close()
 
     async def _cancel_when_lost(

@@ -9,6 +9,7 @@ already on its way, so that nothing is sent twice but by the retry timer.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import Counter
 from collections.abc import Collection
@@ -43,6 +44,8 @@ FAILED_OVER = "Framework failed over"
 CONNECT_GRACE_S = 5.0
 """A subscription in the log whose stream is not open after one to two times this is
 disconnected: its client went before the stream began, or a disconnect was lost."""
+
+_log = logging.getLogger(__name__)
 
 
 class Subscriptions:
@@ -262,6 +265,10 @@ class Subscriptions:
 
     def _stream_closed(self, stream: FrameworkStream, reason: str) -> None:
         self.counts[f"streams_cut_{reason}"] += 1
+        _log.info(
+            "event stream over",
+            extra={"framework_id": stream.framework_id, "why": reason},
+        )
         if self._streams.get(stream.framework_id) is not stream:
             return
         del self._streams[stream.framework_id]
