@@ -1,0 +1,31 @@
+"""The table of endpoints of a leader node."""
+
+from __future__ import annotations
+
+from raftleader.api.cluster_lists import list_endpoints
+from raftleader.api.operator_endpoint import OperatorEndpoint
+from raftleader.api.routing import OPERATOR_PATH, Endpoint, route
+from raftleader.api.scheduler_endpoint import SchedulerEndpoint
+from raftleader.api.status_endpoints import StatusEndpoints
+from raftleader.httpd.messages import Answer, Deferred, Handler, Request
+from raftleader.leader.interface import LeaderNode
+
+
+def build_handler(node: LeaderNode) -> Handler:
+    """Everything this node serves over HTTP, as one handler for ``serve_http``."""
+    status = StatusEndpoints(node)
+    endpoints: dict[str, Endpoint] = {
+        "/api/v1/scheduler": SchedulerEndpoint(node),
+        OPERATOR_PATH: OperatorEndpoint(node),
+        "/health": status.health,
+        "/version": status.version,
+        "/redirect": status.redirect,
+        "/state": status.state,
+        "/raftleader/v1/status": status.status,
+        **list_endpoints(node),
+    }
+
+    def handler(request: Request) -> Answer | Deferred:
+        return route(endpoints, request)
+
+    return handler
