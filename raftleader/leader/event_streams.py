@@ -8,6 +8,8 @@ slow framework costs us little memory and is never told what is no longer so.
 
 from __future__ import annotations
 
+import random
+import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -141,6 +143,19 @@ class FrameworkStream:
             return None
         return task.pending[0]
 
+    def fresh_orphans(self) -> list[TaskStatus]:
+        """Updates without a task that are not on their way yet, oldest first.
+
+        New ones are at the end, so we need not look past one that was sent.
+        """
+        framework = self._state.frameworks.get(self.framework_id)
+        fresh: list[TaskStatus] = []
+        for status in reversed(framework.orphan_updates if framework else ()):
+            if status.uuid in self.updates:
+                break
+            fresh.append(status)
+        return fresh[::-1]
+
     def _orphans(self) -> dict[bytes, TaskStatus]:
         """Updates without a task, by uuid: there may be thousands of them."""
         framework = self._state.frameworks.get(self.framework_id)
@@ -186,3 +201,8 @@ class FrameworkStream:
             resources=row.resources,
             agent=agent.info,
         )
+
+
+def new_stream_id(rng: random.Random) -> str:
+    """As ``uuid.uuid4``, but of our generator, so that a seed replays it."""
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))

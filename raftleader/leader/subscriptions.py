@@ -22,6 +22,7 @@ from raftleader.leader.event_streams import (
     DueOffer,
     DueUpdate,
     FrameworkStream,
+    new_stream_id,
 )
 from raftleader.leader.submitting import Submit
 from raftleader.leader.update_retries import UpdateRetries
@@ -103,7 +104,7 @@ class Subscriptions:
         stream = FrameworkStream(
             framework_id,
             subscription,
-            stream_id=str(self._new_uuid()),
+            stream_id=new_stream_id(self._rng),
             state=self._state,
             events_max=self._events_max,
             closed=self._stream_closed,
@@ -181,7 +182,8 @@ class Subscriptions:
             stream.put(Rescind(offer_id=rescinded.offer_id))
         for key in self._state.tasks_by_framework.get(framework.id, ()):
             self._look_at_task(stream, key)
-        self._send_orphans(stream, framework)
+        for status in stream.fresh_orphans():
+            self._send_update(stream, None, status)
 
     def _look_at_framework(self, stream: FrameworkStream) -> None:
         framework = self._state.frameworks.get(stream.framework_id)
@@ -192,7 +194,8 @@ class Subscriptions:
         elif not framework.connected:
             self._drop(stream, None)
         else:
-            self._send_orphans(stream, framework)
+            for status in stream.fresh_orphans():
+                self._send_update(stream, None, status)
 
     def _look_at_offer(self, offer_id: OfferId) -> None:
         row = self._state.offers.get(offer_id)
@@ -226,16 +229,6 @@ class Subscriptions:
             stream.updates.pop(key, None)
         else:
             self._send_update(stream, key, task.pending[0])
-
-    def _send_orphans(self, stream: FrameworkStream, framework: Framework) -> None:
-        """New ones are at the end, so we need not look past one that was sent."""
-        fresh: list[TaskStatus] = []
-        for status in reversed(framework.orphan_updates):
-            if status.uuid in stream.updates:
-                break
-            fresh.append(status)
-        for status in reversed(fresh):
-            self._send_update(stream, None, status)
 
     def _send_update(
         self, stream: FrameworkStream, key: TaskKey | None, status: TaskStatus
@@ -305,10 +298,3 @@ class Subscriptions:
                 if suspects.get(framework_id) == subscription:
                     self._disconnect(framework_id, subscription)
             suspects = absent
-
-    def _new_uuid(self) -> str:
-        """As ``uuid.uuid4``, from our generator, so that a seed replays it."""
-        bits = self._rng.getrandbits(128)
-        bits = bits & ~(0xF << 76) | 0x4 << 76
-        text = f"{bits & ~(0x3 << 62) | 0x2 << 62:032x}"
-        return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))

@@ -9,9 +9,16 @@ import random
 import pytest
 import trio
 
-from raftleader.errors import ConfigError, JournalDamagedError
+from raftleader.errors import (
+    ConfigError,
+    JournalDamagedError,
+    NotLeaderError,
+    OutcomeUnknownError,
+)
 from raftleader.leader.interface import LeaderNode
 from raftleader.node import JOURNAL_NAME, BoundAddresses, NodeConfig, run_node
+from raftleader.protocol.frameworks import FrameworkInfo
+from raftleader.state.commands import SubscribeFramework
 from transports.memory import MemoryNetwork
 
 
@@ -115,6 +122,34 @@ def test_a_config_that_cannot_be_used_names_the_key(tmp_path, changes, problem):
         config(tmp_path, **changes)
 
 
+async def no_http(handler, address, *, task_status) -> None:
+    task_status.started(address)
+    await trio.sleep_forever()
+
+
+async def test_a_bug_while_applying_ends_the_node_with_that_error(
+    autojump_clock, tmp_path, world, until
+):
+    made = []
+
+    def boom(applied) -> None:
+        raise ZeroDivisionError("a bug")
+
+    async def break_it() -> None:
+        await until(lambda: made and made[0].leadership.leading)
+        made[0]._replica.listen(boom)
+        made[0].submit(SubscribeFramework(info=FrameworkInfo(user="me", name="web")))
+
+    world.nursery.start_soon(break_it)
+    with pytest.raises(ZeroDivisionError, match="a bug"):
+        await run_node(
+            config(tmp_path, agents="mem://n1/agents"),
+            transport=world.network.transport("n1"),
+            http_server=no_http,
+            on_made=made.append,
+        )
+
+
 class Cluster:
     """Three nodes in memory, without HTTP: the handler is kept instead."""
 
@@ -130,10 +165,6 @@ class Cluster:
         await self.nursery.start(self._run, node_id)
 
     async def _run(self, node_id: str, *, task_status) -> None:
-        async def no_http(handler, address, *, task_status) -> None:
-            task_status.started(address)
-            await trio.sleep_forever()
-
         with trio.CancelScope() as self.scopes[node_id]:
             await run_node(
                 config(
@@ -183,3 +214,36 @@ async def test_a_standby_takes_over_and_agents_and_clients_find_it(
     )
     (standby,) = set(cluster.nodes) - {second}
     assert not cluster.nodes[standby].leadership.leading
+
+
+async def test_a_leader_cut_off_loses_its_office_and_answers_what_is_known(
+    autojump_clock, tmp_path, world, until
+):
+    cluster = Cluster(world.nursery, tmp_path, world.network)
+    for node_id in cluster.members:
+        await cluster.start(node_id)
+    await until(lambda: cluster.leader() is not None)
+    first = cluster.leader()
+    old = cluster.nodes.pop(first)
+    world.network.refuse_dials(first)
+    world.network.close_links(first)
+    command = SubscribeFramework(info=FrameworkInfo(user="me", name="lost"))
+    ticket = old.submit(command)
+    began = trio.current_time()
+    with pytest.raises((OutcomeUnknownError, NotLeaderError)):
+        await ticket.wait()
+    assert trio.current_time() - began <= 4.0
+    await until(lambda: not old.leadership.leading)
+    with pytest.raises(NotLeaderError):
+        old.submit(command)
+
+    await until(lambda: cluster.leader() is not None)
+    new = cluster.nodes[cluster.leader()]
+    await new.submit(
+        SubscribeFramework(info=FrameworkInfo(user="me", name="kept"))
+    ).wait()
+    world.network.allow_dials(first)
+    await until(lambda: len(old.state.frameworks) == 1)
+    (framework,) = old.state.frameworks.values()
+    assert framework.info.name == "kept"
+    assert old.leader_address == new.http_address
