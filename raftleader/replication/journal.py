@@ -36,7 +36,9 @@ import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import Self
+
+import msgspec
 
 from raftleader.errors import ConfigError, JournalDamagedError
 
@@ -56,11 +58,12 @@ _CHECKSUM = struct.Struct("<I")
 _KIND_ENTRY, _KIND_TRUNCATE, _KIND_META = 1, 2, 3
 
 
-class Entry(NamedTuple):
-    """One entry of the log, in the order of fields that PySyncObj expects."""
+class Entry(msgspec.Struct, frozen=True, gc=False):
+    """One entry of the log. Unknown to the garbage collector, which would otherwise
+    walk through the whole log at each full collection and stop the loop meanwhile."""
 
     data: bytes
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs
+    index: int
     term: int
 
 

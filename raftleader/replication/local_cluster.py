@@ -25,7 +25,7 @@ class CrashableLog(ReplicatedLog, Protocol):
 class Applied(NamedTuple):
     """What an applier was given."""
 
-    index: int  # type: ignore[assignment]  # hides tuple.index, as in Entry
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs
     term: int
     data: bytes
 

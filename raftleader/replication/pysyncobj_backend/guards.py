@@ -256,13 +256,13 @@ class GuardedSyncObj(pysyncobj.SyncObj):  # type: ignore[misc]
         """
         stop_at = trio.current_time() + self._settings.heartbeat_s / 2
         while self.applied_index < self.commit_index:
-            data, index, term = self._entry(self.applied_index + 1)
-            result: object = index
-            if data[:1] == USER:
-                result = self._applier(index, term, data[1:])
-            self.applied_index = index
-            for asked_term, answer in self._waiting.pop(index, ()):
-                if asked_term == term:
+            entry = self._entry(self.applied_index + 1)
+            result: object = entry.index
+            if entry.data[:1] == USER:
+                result = self._applier(entry.index, entry.term, entry.data[1:])
+            self.applied_index = entry.index
+            for asked_term, answer in self._waiting.pop(entry.index, ()):
+                if asked_term == entry.term:
                     answer(result, library.SUCCESS)
                 else:
                     answer(None, library.DISCARDED)

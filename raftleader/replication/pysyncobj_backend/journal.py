@@ -7,6 +7,12 @@ import pysyncobj.journal
 from raftleader.errors import ConfigError
 from raftleader.replication.journal import Entry, Journal
 
+_Row = tuple[bytes, int, int]
+
+
+def _row(entry: Entry) -> _Row:
+    return entry.data, entry.index, entry.term
+
 
 class LibraryJournal(pysyncobj.journal.Journal):  # type: ignore[misc]
     """Passes the library's calls on; nothing is durable before ``Journal.sync``.
@@ -18,7 +24,7 @@ class LibraryJournal(pysyncobj.journal.Journal):  # type: ignore[misc]
 
     def __init__(self, inner: Journal) -> None:
         self.inner = inner
-        if inner.entries and inner.entries[0][1:] != (1, 0):
+        if inner.entries and _row(inner.entries[0])[1:] != (1, 0):
             raise ConfigError(f"journal {inner.path} was written by another engine")
 
     def add(self, command: bytes, idx: int, term: int) -> None:
@@ -33,8 +39,10 @@ class LibraryJournal(pysyncobj.journal.Journal):  # type: ignore[misc]
     def deleteEntriesTo(self, entryTo: int) -> None:
         raise AssertionError("there is no compaction: nothing shortens the log")
 
-    def __getitem__(self, item: int | slice) -> Entry | list[Entry]:
-        return self.inner.entries[item]
+    def __getitem__(self, item: int | slice) -> _Row | list[_Row]:
+        if isinstance(item, slice):
+            return [_row(entry) for entry in self.inner.entries[item]]
+        return _row(self.inner.entries[item])
 
     def __len__(self) -> int:
         return len(self.inner.entries)

@@ -113,16 +113,10 @@ async def test_failed_disk_stops_the_node_loudly(
 
 
 @pytest.fixture
-def syncs(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def syncs(laboratory: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """One item for each fdatasync from now on."""
     done: list[int] = []
-    fdatasync = os.fdatasync
-
-    def counting(descriptor: int) -> None:
-        done.append(descriptor)
-        fdatasync(descriptor)
-
-    monkeypatch.setattr(os, "fdatasync", counting)
+    monkeypatch.setattr(os, "fdatasync", done.append)
     return done
 
 

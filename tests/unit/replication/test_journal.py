@@ -57,11 +57,11 @@ def test_journal_holds_everything_synced_when_opened_again(tmp_path: Path) -> No
     journal = open_journal(tmp_path / "j")
     assert state_of(journal) == synced[-1][1]
     assert journal.entries == [
-        (b"\x01", 1, 0),
-        (b"two", 2, 1),
-        (b"", 3, 2),
-        (b"four", 4, 2),
-        (b"five", 5, 2),
+        Entry(b"\x01", 1, 0),
+        Entry(b"two", 2, 1),
+        Entry(b"", 3, 2),
+        Entry(b"four", 4, 2),
+        Entry(b"five", 5, 2),
     ]
     assert (journal.term, journal.vote) == (2, None)
     assert journal.size_bytes == (tmp_path / "j").stat().st_size
@@ -246,7 +246,7 @@ def test_journal_refuses_entries_out_of_order(tmp_path: Path) -> None:
         journal.set_meta(3, None)
     journal.close()
     again = open_journal(tmp_path / "j")
-    assert state_of(again) == ([(b"x", 1, 1)], 4, "n2")
+    assert state_of(again) == ([Entry(b"x", 1, 1)], 4, "n2")
     again.close()
 
 
