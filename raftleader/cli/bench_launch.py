@@ -74,8 +74,8 @@ class NoOps(Scheduler):
             tasks = self._tasks_for(offer)
             if tasks:
                 self.nursery.start_soon(self._accept, driver, offer, tasks)
-            else:
-                self.nursery.start_soon(driver.decline, [offer.id])
+            # With nothing left to launch offers may stay: the end is near, and a
+            # call on its way then would outlive the framework.
 
     async def update(self, driver: SchedulerDriver, status: TaskStatus) -> None:
         if not status.state.is_terminal:

@@ -68,8 +68,6 @@ class Output:
     ) -> None:
         """A table on standard output, whatever ``as_json`` says of results."""
         table = Table(
-            title=title or None,
-            title_justify="left",
             show_header=any(column.heading for column in columns),
             box=None,
             pad_edge=False,
@@ -83,6 +81,8 @@ class Output:
         for row in rows:
             table.add_row(*(Text(cell(row.get(column.key))) for column in columns))
         console = Console(file=self.out, highlight=False, width=_width(self.out))
+        if title:
+            print(title, file=self.out)
         with console.capture() as drawn:
             console.print(table)
         for line in drawn.get().splitlines():

@@ -18,7 +18,7 @@ import typer
 
 from raftleader.cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from raftleader.cli.sandbox_output import SandboxFile, copy_if_possible
-from raftleader.errors import ConfigError, UnavailableError
+from raftleader.errors import ConfigError, RaftLeaderError, UnavailableError
 from raftleader.framework import (
     HttpClient,
     Scheduler,
@@ -109,6 +109,8 @@ class OneTask(Scheduler):
     ended: trio.Event = attrs.field(factory=trio.Event)
 
     async def offers(self, driver: SchedulerDriver, offers: Sequence[Offer]) -> None:
+        if self.ended.is_set():
+            return
         for offer in offers:
             usable = offer.resources.for_role(self.request.role)
             if self.agent is not None or not usable.contains(self.request.resources):
@@ -193,12 +195,13 @@ class _Run:
     interrupted: trio.Event
     outs: tuple[BinaryIO, BinaryIO]
     files: tuple[SandboxFile, ...] = ()
+    is_leaving: bool = False
 
     async def run(self, find_timeout_s: float) -> int:
         async with trio.open_nursery() as nursery:
             with trio.move_on_after(find_timeout_s) as finding:
                 nursery.start_soon(_cancel_after, self.interrupted, finding)
-                await nursery.start(self.driver.run)
+                await nursery.start(self._drive)
             if finding.cancelled_caught:
                 nursery.cancel_scope.cancel()
                 if self.interrupted.is_set():
@@ -208,10 +211,18 @@ class _Run:
                 )
             nursery.start_soon(self._say_what_we_wait_for)
             code = await self._follow()
+            self.is_leaving = True
             with trio.move_on_after(GOODBYE_TIMEOUT_S):
                 await self.driver.teardown()
             nursery.cancel_scope.cancel()
         return code
+
+    async def _drive(self, *, task_status: trio.TaskStatus[None]) -> None:
+        try:
+            await self.driver.run(task_status=task_status)
+        except RaftLeaderError:
+            if not self.is_leaving:  # else a call of ours was overtaken by TEARDOWN
+                raise
 
     async def _say_what_we_wait_for(self) -> None:
         with trio.move_on_after(OFFER_PATIENCE_S):
