@@ -203,3 +203,7 @@ def _wrong_indexes(state: ClusterState) -> Iterator[str]:
         kept, made = getattr(state, name), getattr(rebuilt, name)
         if kept != made:
             yield f"index {name} is not what the tables say"
+    for framework_id, ring in state.completed_by_framework.items():
+        made_ring = rebuilt.completed_by_framework.get(framework_id, {})
+        if list(ring) != list(made_ring):
+            yield f"completed tasks of {framework_id}: ring and table differ in order"

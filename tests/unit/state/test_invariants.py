@@ -140,3 +140,17 @@ def test_violations_name_what_is_broken(
 def test_violations_name_an_index_that_drifted(state: ClusterState, name: str) -> None:
     getattr(state, name).clear()
     assert violations(state) == [f"index {name} is not what the tables say"]
+
+
+def test_violations_name_a_ring_in_another_order(trial: Trial) -> None:
+    agent = trial.register("cpus:4")
+    framework = trial.subscribe()
+    trial.launch(framework, trial.offer(framework, agent, "cpus:2"), "a", "b")
+    for task_id in ("a", "b"):
+        uuid = trial.report(framework, task_id, TaskState.FINISHED)
+        trial.acknowledge(framework, task_id, uuid)
+    ring = trial.state.completed_by_framework
+    ring[framework] = dict(reversed(ring[framework].items()))
+    assert violations(trial.state) == [
+        f"completed tasks of {framework}: ring and table differ in order"
+    ]
