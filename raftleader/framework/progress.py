@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import Any
 
 import attrs
 
@@ -30,3 +33,32 @@ class Progress:
 
 
 ProgressListener = Callable[[Progress], None]
+
+
+@contextmanager
+def show_progress(futures: Sequence[Future[Any]], *, is_shown: bool) -> Iterator[None]:
+    """A bar that fills as futures are done. Without rich there is none."""
+    if is_shown:
+        try:
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                TextColumn,
+                TimeElapsedColumn,
+            )
+            from rich.progress import Progress as Bar
+        except ImportError:
+            is_shown = False
+    if not is_shown:
+        yield
+        return
+    with Bar(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    ) as bar:
+        row = bar.add_task("tasks", total=len(futures))
+        for future in futures:
+            future.add_done_callback(lambda _: bar.advance(row))
+        yield

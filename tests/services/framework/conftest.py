@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import pathlib
 import random
-from collections.abc import AsyncIterator
+import threading
+import urllib.parse
+from collections.abc import AsyncIterator, Iterator
 
 import attrs
+import msgspec
 import pytest
 import trio
 import trio.testing
 
 from raftleader.framework.driver import SchedulerDriver
 from raftleader.framework.handlers import Scheduler
+from raftleader.limits import RESULT_BYTES_MAX
 from raftleader.protocol.agents import AgentInfo
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskId
@@ -20,10 +25,17 @@ from raftleader.protocol.offers import Offer
 from raftleader.protocol.recordio import encode_record
 from raftleader.protocol.resources import Resources
 from raftleader.protocol.scheduler_api import (
+    Accept,
+    Acknowledge,
+    Decline,
     Heartbeat,
+    Kill,
     Offers,
+    Revive,
     Subscribe,
     Subscribed,
+    Suppress,
+    Teardown,
     Update,
 )
 from raftleader.protocol.tasks import Source, TaskState, TaskStatus
@@ -36,8 +48,8 @@ class FakeNode:
     """A leader node. ``role``: leads, follows, none (503), down, paused, deaf.
 
     ``paused`` accepts connections and answers nothing; ``deaf`` answers probes
-    only. ``crash_on`` names calls at which it dies, having taken them; ``lose`` names calls whose next answer is lost with the connection;
-    ``refuse`` answers calls by name, once each.
+    only. By names of calls: ``crash_on`` dies having taken one, ``lose`` closes
+    the connection instead of one answer, ``refuse`` answers so, once.
     """
 
     address: str
@@ -53,13 +65,17 @@ class FakeNode:
     streams: list = attrs.field(factory=list)
     connections: list = attrs.field(factory=list)
     heartbeat_s: float = 15.0
+    turn: trio.Lock = attrs.field(factory=trio.Lock)
     capabilities: tuple[str, ...] = ("PARTITION_AWARE", "MULTI_ROLE")
 
     def crash(self) -> None:
         self.role = "down"
         for connection in self.connections:
-            connection.send_stream.close()
-            connection.receive_stream.close()
+            if isinstance(connection, trio.SocketStream):
+                connection.socket.close()
+            else:
+                connection.send_stream.close()
+                connection.receive_stream.close()
         self.connections.clear()
         self.streams.clear()
 
@@ -72,7 +88,8 @@ class FakeNode:
         await self.send_bytes(b"".join(records))
 
     async def send_bytes(self, data: bytes) -> None:
-        await self.streams[-1].send_all(b"%x\r\n%b\r\n" % (len(data), data))
+        async with self.turn:
+            await self.streams[-1].send_all(b"%x\r\n%b\r\n" % (len(data), data))
 
     async def serve(self, stream) -> None:
         buffer = b""
@@ -106,6 +123,8 @@ class FakeNode:
             return await self.reply(stream, "307 Temporary Redirect", location)
         if self.role == "none":
             return await self.reply(stream, "503 Unavailable", "", "No leader elected")
+        if line.startswith("GET /files/"):
+            return await self.serve_file(stream, line.split()[1])
         if line.startswith("GET"):
             self.probes.append(trio.current_time())
             return await self.reply(stream, "405 Method Not Allowed", "Allow: POST\r\n")
@@ -146,10 +165,21 @@ class FakeNode:
                     ]
                 )
             )
+            await self.after(call)
             return True
-        assert headers["mesos-stream-id"] == f"s-{len(self.subscribes)}"
+        if headers["mesos-stream-id"] != f"s-{len(self.subscribes)}":
+            text = "The stream ID is not the one of the subscription"
+            return await self.reply(stream, "400 Bad Request", "", text)
         assert call.framework_id == FRAMEWORK_ID
-        return await self.reply(stream, "202 Accepted")
+        await self.reply(stream, "202 Accepted")
+        await self.after(call)
+        return True
+
+    async def after(self, call) -> None:
+        """What an answered call causes; nothing here."""
+
+    async def serve_file(self, stream, target: str) -> bool:
+        return await self.reply(stream, "404 Not Found", "", "no files here")
 
     async def reply(self, stream, status, headers="", text="") -> bool:
         length = f"Content-Length: {len(text)}\r\n"
@@ -269,6 +299,178 @@ async def cluster() -> AsyncIterator[FakeCluster]:
     async with trio.open_nursery() as nursery:
         yield FakeCluster(nursery)
         nursery.cancel_scope.cancel()
+
+
+class LocalCluster(FakeNode):
+    """A leader with one agent that runs commands as local processes."""
+
+    def __init__(self, folder: pathlib.Path, cpus: int = 4) -> None:
+        super().__init__("local")
+        self.folder = folder
+        self.cpus = cpus
+        self.used = 0
+        self.offered: dict[str, Offer] = {}
+        self.is_suppressed = False
+        self.unacknowledged: dict[bytes, Update] = {}
+        self.processes: dict[str, trio.Process] = {}
+        self.sandboxes: dict[str, pathlib.Path] = {}
+        self.launched: list[str] = []
+        self.numbers = iter(range(1, 1_000_000))
+        self.stand_in: dict[str, list[TaskState]] = {}
+        """States told instead of running a task, by the task's name."""
+        self.drop_offers = 0
+        """Offers to be answered with TASK_DROPPED when accepted."""
+
+    async def run(self, started) -> None:
+        async with trio.open_nursery() as self.nursery:
+            self.token = trio.lowlevel.current_trio_token()
+            listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            self.port = listeners[0].socket.getsockname()[1]
+            self.address = f"127.0.0.1:{self.port}"
+            started.set()
+            await trio.serve_listeners(self.serve, listeners)
+
+    def in_thread(self, function, *args):
+        return trio.from_thread.run(function, *args, trio_token=self.token)
+
+    async def fail_over(self, silence_s: float = 0.0) -> None:
+        """All connections break; after a while the same node leads again."""
+        self.crash()
+        await trio.sleep(silence_s)
+        self.role = "leads"
+
+    async def tell(self, *events) -> None:
+        if self.streams and events:
+            try:
+                await self.send(*events)
+            except (trio.BrokenResourceError, trio.ClosedResourceError, IndexError):
+                pass  # it crashed meanwhile
+
+    async def offer_rest(self) -> None:
+        free = self.cpus - self.used
+        if free <= 0 or self.is_suppressed or self.offered:
+            return
+        offer = msgspec.structs.replace(
+            FakeCluster.offer(f"o-{next(self.numbers)}", free, 100_000),
+            agent=AgentInfo(hostname="h", ip="127.0.0.1", port=self.port),
+            role="*",
+        )
+        self.offered[offer.id] = offer
+        await self.tell(Offers(offers=(offer,)))
+
+    async def after(self, call) -> None:
+        match call:
+            case Subscribe():
+                self.is_suppressed = bool(call.suppressed_roles)
+                if self.offered:
+                    await self.tell(Offers(offers=tuple(self.offered.values())))
+                await self.tell(*self.unacknowledged.values())
+            case Suppress():
+                self.is_suppressed = True
+            case Revive():
+                self.is_suppressed = False
+            case Decline():
+                for offer_id in call.offer_ids:
+                    self.offered.pop(offer_id, None)
+            case Accept():
+                await self.launch(call)
+            case Acknowledge():
+                self.unacknowledged.pop(call.uuid, None)
+            case Kill():
+                process = self.processes.get(call.task_id)
+                if process is not None:
+                    process.kill()
+            case Teardown():
+                for process in self.processes.values():
+                    process.kill()
+        if not isinstance(call, Acknowledge):
+            await self.offer_rest()
+
+    async def launch(self, call: Accept) -> None:
+        known = [self.offered.pop(i, None) for i in call.offer_ids]
+        tasks = [t for operation in call.operations for t in operation.tasks]
+        if all(known):
+            assert self.used + len(tasks) <= self.cpus
+        for task in tasks:
+            if task.task_id in self.launched:
+                continue  # a repeated ACCEPT
+            if self.drop_offers > 0 or not all(known):
+                await self.update(task.task_id, TaskState.DROPPED)
+                continue
+            self.launched.append(task.task_id)
+            self.used += 1
+            self.nursery.start_soon(self.run_task, task)
+        self.drop_offers -= 1
+
+    async def update(self, task_id, state, **fields) -> None:
+        update = FakeCluster.update(task_id, state, number=next(self.numbers))
+        update = Update(status=msgspec.structs.replace(update.status, **fields))
+        self.unacknowledged[update.status.uuid] = update
+        await self.tell(update)
+
+    async def run_task(self, task) -> None:
+        if task.name in self.stand_in:
+            for state in self.stand_in.pop(task.name):
+                await self.update(task.task_id, state, message="as the test says")
+        else:
+            await self.execute(task)
+        self.used -= 1
+        await self.offer_rest()
+
+    async def execute(self, task) -> None:
+        sandbox = self.folder / task.task_id
+        sandbox.mkdir()
+        (sandbox / "task.data").write_bytes(task.data)
+        self.sandboxes[f"frameworks/{FRAMEWORK_ID}/tasks/{task.task_id}"] = sandbox
+        environment = dict(task.command.environment)
+        process = await trio.lowlevel.open_process(
+            list(task.command.arguments),
+            cwd=sandbox,
+            env={**environment, "MESOS_TASK_ID": task.task_id},
+        )
+        self.processes[task.task_id] = process
+        await self.update(task.task_id, TaskState.RUNNING)
+        status = await process.wait()
+        del self.processes[task.task_id]
+        result = sandbox / "task.result"
+        data = result.read_bytes() if result.exists() else None
+        if data is not None and len(data) > RESULT_BYTES_MAX:
+            data = None
+        if status == 0:
+            await self.update(task.task_id, TaskState.FINISHED, data=data)
+        elif status == -9:
+            await self.update(task.task_id, TaskState.KILLED, message="killed")
+        else:
+            await self.update(
+                task.task_id, TaskState.FAILED, message=f"exited with status {status}"
+            )
+
+    async def serve_file(self, stream, target: str) -> bool:
+        path = urllib.parse.parse_qs(target.partition("?")[2])["path"][0]
+        folder, _, name = path.rpartition("/")
+        data = (self.sandboxes[folder] / name).read_bytes()
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(data)}\r\n\r\n"
+        await stream.send_all(head.encode() + data)
+        return True
+
+
+@pytest.fixture
+def local_cluster(tmp_path: pathlib.Path) -> Iterator[LocalCluster]:
+    cluster = LocalCluster(tmp_path)
+    started = threading.Event()
+    scope = trio.CancelScope()
+
+    async def run() -> None:
+        with scope:
+            await cluster.run(started)
+
+    thread = threading.Thread(target=trio.run, args=(run,), daemon=True)
+    thread.start()
+    assert started.wait(5)
+    yield cluster
+    trio.from_thread.run_sync(scope.cancel, trio_token=cluster.token)
+    thread.join(5)
+    assert not cluster.processes, "a task was left running"
 
 
 @pytest.fixture
