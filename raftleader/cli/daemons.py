@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
-import functools
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import cache, partial
+
+import trio
 
 from agent.config import AgentConfig
 from agent.service import run_agent
@@ -15,7 +17,7 @@ from raftleader.cli.local_ports import is_free
 from raftleader.cli.sections import AgentSection, LeaderSection
 from raftleader.cli.serve import run_until_ended
 from raftleader.errors import ConfigError
-from raftleader.framework.addresses import parse_address
+from raftleader.httpd.server import split_address
 from raftleader.node import Engine, NodeConfig, run_node
 from transports.registry import transport_for
 
@@ -24,7 +26,7 @@ logger = logging.getLogger("raftleader")
 NO_PEER = "tcp://127.0.0.1:0"
 """The peer address of a node that has no peers; nobody listens there."""
 
-cached_transport_for = functools.cache(transport_for)
+cached_transport_for = cache(transport_for)
 
 
 async def serve_leader(section: LeaderSection, *, lifeline_fd: int | None) -> int:
@@ -38,7 +40,7 @@ async def serve_leader(section: LeaderSection, *, lifeline_fd: int | None) -> in
 
     async def service() -> None:
         async with taken_ports_named(addresses):
-            await run_node(config)
+            await run_once_begun(partial(run_node, config))
 
     code = await run_until_ended(service, lifeline_fd=lifeline_fd)
     logger.info("leader node stopped", extra={"node_id": config.node_id})
@@ -93,11 +95,24 @@ async def serve_agent(section: AgentSection, *, lifeline_fd: int | None) -> int:
 
     async def service() -> None:
         async with taken_ports_named({"http": section.http}):
-            await run_agent(config, transport_for=cached_transport_for)
+            await run_once_begun(
+                partial(run_agent, config, transport_for=cached_transport_for)
+            )
 
     code = await run_until_ended(service, lifeline_fd=lifeline_fd)
     logger.info("agent stopped")
     return code
+
+
+async def run_once_begun(service: Callable[..., Awaitable[object]]) -> None:
+    """Run a service that takes ``task_status``; a cancellation before ``started``
+    waits for that.
+
+    Beginning is short and bounded; half begun a daemon could not end in order.
+    """
+    async with trio.open_nursery() as nursery:
+        with trio.CancelScope(shield=True):
+            await nursery.start(service)
 
 
 @asynccontextmanager
@@ -109,7 +124,7 @@ async def taken_ports_named(addresses: Mapping[str, str]) -> AsyncIterator[None]
         cause = sole_error(error)
         if isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE:
             for key, address in addresses.items():
-                host, port = parse_address(address.rpartition("//")[2])
+                host, port = split_address(address.rpartition("//")[2])
                 if not is_free(port, host):
                     raise OSError(
                         errno.EADDRINUSE, f"{key}: {address} is already in use"
