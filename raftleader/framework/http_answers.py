@@ -46,11 +46,13 @@ class AnswerParser:
         self._bytes_max = bytes_max
         self._body_bytes = 0
         self._head_bytes = 0
+        self._unread_bytes = 0
         self._headers: dict[str, str] = {}
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes | bytearray) -> None:
         """Take bytes from the connection. Raises InvalidInputError."""
+        self._unread_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
@@ -60,6 +62,8 @@ class AnswerParser:
             raise InvalidInputError("answer", "switches protocols") from error
         except httptools.HttpParserError as error:
             raise InvalidInputError("answer", str(error)) from error
+        if self._unread_bytes > HEADER_BYTES_MAX + len(data):
+            raise InvalidInputError("answer", f"head exceeds {HEADER_BYTES_MAX} bytes")
 
     # What httptools calls, by its names.
 
@@ -77,15 +81,18 @@ class AnswerParser:
     def on_headers_complete(self) -> None:
         status: int = self._parser.get_status_code()
         self.head = Answer(status=status, headers=self._headers)
+        self._unread_bytes = 0
 
     def on_body(self, data: bytes) -> None:
         self._body_bytes += len(data)
+        self._unread_bytes = 0
         if self._gather and self._body_bytes > self._bytes_max:
             raise InvalidInputError("answer", f"body exceeds {self._bytes_max} bytes")
         self.chunks.append(data)
 
     def on_message_complete(self) -> None:
         self.is_complete = True
+        self._unread_bytes = 0
         self.keeps_alive = bool(self._parser.should_keep_alive())
         if self._gather:
             assert self.head is not None
