@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 import pytest
+import trio
 
 from raftleader import __version__
 from raftleader.api.routing import normal_path
 from raftleader.errors import OutcomeUnknownError
 from raftleader.httpd.messages import Response
 from raftleader.protocol.resources import Resources
-from raftleader.state.commands import MarkUnreachable
+from raftleader.state.commands import MarkUnreachable, TeardownFramework
 from raftleader.state.snapshot import digest
 
 MACHINE = Resources.of(
@@ -280,3 +281,26 @@ async def test_state_of_a_node_that_knows_no_leader_is_told_when_asked_for(
     client.node.stand_by(None)
     answer = await client.get("/state?local=true")
     assert json.loads(answer.body)["leader"] == ""
+
+
+async def test_long_page_lets_others_run_and_is_of_one_index(client: Any) -> None:
+    node = client.node
+    for number in range(250):
+        await client.framework(name=f"f{number}")
+    index, turns = node.state.index, 0
+
+    async def interfere() -> None:
+        nonlocal turns
+        for framework_id in list(node.state.frameworks):
+            await trio.lowlevel.checkpoint()
+            node.commit(TeardownFramework(framework_id=framework_id))
+            turns += 1
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(interfere)
+        state = await client.get_json("/state")
+        assert turns >= 1
+        nursery.cancel_scope.cancel()
+    assert len(state["frameworks"]) == 250
+    assert state["raftleader"]["index"] == index
+    assert node.state.index > index
