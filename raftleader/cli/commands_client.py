@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from raftleader.cli.api_client import ApiClient, open_api_client
 from raftleader.cli.exit_codes import run_command
 from raftleader.cli.options import Config, Json, Leaders, client_section
-from raftleader.cli.output import Output
 
-Look = Callable[[ApiClient, Output], Awaitable[int | None]]
+if TYPE_CHECKING:
+    from raftleader.cli.api_client import ApiClient
+    from raftleader.cli.output import Output
+
+    Look = Callable[[ApiClient, Output], Awaitable[int | None]]
 
 
 def register(app: typer.Typer) -> None:
@@ -129,6 +131,9 @@ def _list(
 def _look(
     show: Look, leaders: list[str] | None, config: Path | None, as_json: bool
 ) -> None:
+    from raftleader.cli.api_client import open_api_client
+    from raftleader.cli.output import Output
+
     async def call() -> int | None:
         section = client_section(leaders, config)
         async with open_api_client(

@@ -83,7 +83,7 @@ def leader(
 
     Example: raftleader leader --data-dir /var/lib/raftleader
     """
-    from raftleader.cli.daemons import serve_leader
+    from raftleader.cli.daemon_leader import serve_leader
 
     flags = {
         "node_id": node_id,
@@ -152,7 +152,7 @@ def agent(
 
     Example: raftleader agent --work-dir /var/lib/agent --leader tcp://10.0.0.1:5150
     """
-    from raftleader.cli.daemons import serve_agent
+    from raftleader.cli.daemon_agent import serve_agent
 
     flags = {
         "work_dir": work_dir,

@@ -10,8 +10,6 @@ import typer
 
 from raftleader.cli.exit_codes import run_command
 from raftleader.cli.options import Json
-from raftleader.cli.output import Output
-from raftleader.cli.serve import run_until_ended
 
 PREFERRED_BASE_PORT = 5050
 """For a person: commands look there when they are told nothing. A program is given
@@ -66,6 +64,8 @@ def up(
     Example: raftleader up --leaders 3 --agents 3
     """
     from raftleader.cli.local_plan import LocalClusterOptions
+    from raftleader.cli.output import Output
+    from raftleader.cli.serve import run_until_ended
     from raftleader.cli.up import cluster_folder, watch_local_cluster
 
     async def call() -> int:
@@ -109,6 +109,7 @@ def demo(
     Example: raftleader demo --kills 5
     """
     from raftleader.cli.demo import DemoRequest, run_demo
+    from raftleader.cli.output import Output
 
     output = Output(as_json=as_json)
 

@@ -8,7 +8,6 @@ import typer
 
 from raftleader.cli.exit_codes import run_command
 from raftleader.cli.options import Json
-from raftleader.cli.output import Output
 
 bench_app = typer.Typer(
     no_args_is_help=True,
@@ -32,6 +31,7 @@ def failover(
     Example: raftleader bench failover --kills 20 --json
     """
     from raftleader.cli.bench_failover import bench_failover
+    from raftleader.cli.output import Output
 
     async def call() -> int:
         return await bench_failover(kills, Output(as_json=as_json))
@@ -49,6 +49,7 @@ def launch(
     Example: raftleader bench launch --tasks 2000 --json
     """
     from raftleader.cli.bench_launch import bench_launch
+    from raftleader.cli.output import Output
 
     async def call() -> int:
         return await bench_launch(tasks, Output(as_json=as_json))

@@ -1,4 +1,8 @@
-"""``raftleader``: one parser. Exit codes are in ``exit_codes.py``."""
+"""``raftleader``: one parser. Exit codes are in ``exit_codes.py``.
+
+What a command needs is imported when it is called: each of the processes of a
+cluster begins here, and a node that comes back should not first load a demo.
+"""
 
 from __future__ import annotations
 

@@ -9,11 +9,8 @@ from pathlib import Path
 import pytest
 import trio
 
-from raftleader.cli.daemons import (
-    node_config_of,
-    run_once_begun,
-    taken_ports_named,
-)
+from raftleader.cli.daemon_leader import node_config_of
+from raftleader.cli.daemons import run_once_begun, taken_ports_named
 from raftleader.cli.sections import LeaderSection
 from raftleader.errors import ConfigError
 from transports.errors import BadAddressError
