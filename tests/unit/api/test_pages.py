@@ -292,9 +292,9 @@ async def test_long_page_lets_others_run_and_is_of_one_index(client: Any) -> Non
     async def interfere() -> None:
         nonlocal turns
         for framework_id in list(node.state.frameworks):
-            await trio.lowlevel.checkpoint()
             node.commit(TeardownFramework(framework_id=framework_id))
             turns += 1
+            await trio.lowlevel.checkpoint()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(interfere)
