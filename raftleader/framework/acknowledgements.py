@@ -126,6 +126,8 @@ class Acknowledger:
             return True
         if is_stale(link, answer):
             link.suspect(f"HTTP {answer.status} {answer.text}")
+        elif "cannot be found" in answer.text:
+            pass  # torn down meanwhile; the stream says so
         else:
             log.error("acknowledgement refused: %d %s", answer.status, answer.text)
         return False

@@ -389,7 +389,11 @@ class SchedulerDriver:
     async def _dispatch(self) -> None:
         while True:
             event = await self._inbox.take()
-            await self._handle(event)
+            try:
+                await self._handle(event)
+            except RaftLeaderError:
+                if not self._is_torn_down:  # else the handler's call came too late
+                    raise
             self._inbox.done()
 
     async def _handle(self, event: object) -> None:
