@@ -37,7 +37,7 @@ class FailoverFigures:
     max_s: float
 
 
-async def bench_failover(kills: int, output: Output) -> int:
+async def bench_failover(kills: int, output: Output) -> None:
     """Measure, and print one record. Raises LocalClusterError and errors of calls."""
     async with measured_cluster(agents=2, agent_resources="cpus:4;mem:1024") as cluster:
         with progress_bar(output, "kill the leader", kills) as bar:
@@ -63,7 +63,6 @@ async def bench_failover(kills: int, output: Output) -> int:
     )
     record = {k: round(v, 4) for k, v in attrs.asdict(figures).items()}
     output.record(record, title="SIGKILL of the leader to the next committed ACCEPT")
-    return 0
 
 
 async def measure_one(

@@ -117,7 +117,7 @@ class NoOps(Scheduler):
         await driver.accept([offer.id], tasks, refuse_s=0)
 
 
-async def bench_launch(tasks: int, output: Output) -> int:
+async def bench_launch(tasks: int, output: Output) -> None:
     """Measure, and print one record. Raises BenchError and errors of calls."""
     cpus = TASKS_IN_FLIGHT * CPU_MILLIS_OF_A_TASK / 1000 / AGENTS
     async with measured_cluster(
@@ -127,7 +127,6 @@ async def bench_launch(tasks: int, output: Output) -> int:
             figures = await measure(cluster.leader_addresses, tasks, bar)
     record = {k: round(v, 4) for k, v in attrs.asdict(figures).items()}
     output.record(record, title=f"{TASKS_IN_FLIGHT} tasks in flight, {AGENTS} agents")
-    return 0
 
 
 async def measure(leaders: Sequence[str], tasks: int, bar: Bar) -> LaunchFigures:

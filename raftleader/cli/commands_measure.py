@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from raftleader.cli.exit_codes import run_command
 from raftleader.cli.options import Json
+
+if TYPE_CHECKING:
+    from raftleader.cli.output import Output
 
 bench_app = typer.Typer(
     no_args_is_help=True,
@@ -31,12 +35,8 @@ def failover(
     Example: raftleader bench failover --kills 20 --json
     """
     from raftleader.cli.bench_failover import bench_failover
-    from raftleader.cli.output import Output
 
-    async def call() -> int:
-        return await bench_failover(kills, Output(as_json=as_json))
-
-    run_command(call)
+    run_measurement(lambda output: bench_failover(kills, output), as_json=as_json)
 
 
 @bench_app.command()
@@ -49,9 +49,15 @@ def launch(
     Example: raftleader bench launch --tasks 2000 --json
     """
     from raftleader.cli.bench_launch import bench_launch
+
+    run_measurement(lambda output: bench_launch(tasks, output), as_json=as_json)
+
+
+def run_measurement(
+    measure: Callable[[Output], Awaitable[None]], *, as_json: bool
+) -> NoReturn:
+    """Run it until done or interrupted."""
     from raftleader.cli.output import Output
+    from raftleader.cli.serve import run_until_ended
 
-    async def call() -> int:
-        return await bench_launch(tasks, Output(as_json=as_json))
-
-    run_command(call)
+    run_command(lambda: run_until_ended(lambda: measure(Output(as_json=as_json))))

@@ -240,15 +240,24 @@ async def local_cluster(
                 )
             try:
                 async with open_plain_nursery() as nursery:
-                    for process in processes.values():
-                        nursery.start_soon(process.run)
+                    # The processes outlive the block, also when it is cancelled:
+                    # what it does on its way out may need them.
+                    scopes = [trio.CancelScope(shield=True) for _ in processes]
+                    for process, scope in zip(processes.values(), scopes, strict=True):
+                        nursery.start_soon(_run_within, scope, process)
                     try:
                         yield cluster
                     finally:
-                        nursery.cancel()
+                        for scope in scopes:
+                            scope.cancel()
             finally:
                 if any(processes[node.name].exits for node in plan.agents):
                     kill_tasks_below(options.folder)
+
+
+async def _run_within(scope: trio.CancelScope, process: LocalProcess) -> None:
+    with scope:
+        await process.run()
 
 
 def kill_tasks_below(folder: Path) -> None:
