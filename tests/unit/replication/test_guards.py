@@ -365,6 +365,17 @@ async def test_commands_of_a_deposed_leader_are_not_forwarded(
     assert node.terms() == [0]
 
 
+async def test_command_whose_place_was_taken_is_discarded(
+    make_node: Callable[..., Node], autojump_clock: MockClock
+) -> None:
+    node = make_node(lambda index, term, data: "another's result")
+    answers: list[tuple[object, int]] = []
+    node.engine._waiting[2].append((1, lambda *answer: answers.append(answer)))
+    node.append(2, after=(1, 0), term=2, commit=2)
+    node.step()
+    assert answers == [(None, library.DISCARDED)]
+
+
 async def test_long_replay_yields_to_the_loop(
     make_node: Callable[..., Node],
     autojump_clock: MockClock,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ import trio
 from trio.testing import MockClock
 
 from raftleader.replication.pysyncobj_backend import wire
+from raftleader.replication.pysyncobj_backend.mesh import Mesh
 from raftleader.replication.settings import RaftSettings
 from transports.interface import Link, LinkClosedError
+from transports.memory import MemoryNetwork
 
 HELLO = wire.Hello(protocol=1, cluster_id="c", sender="n2", recipient="n1")
 HEARTBEAT = wire.AppendEntries(
@@ -129,6 +132,80 @@ async def test_newest_link_of_a_peer_counts_and_the_old_one_is_closed(
         await trio.sleep(0.05)
         assert node.log.leadership.term == 99
         assert node.log.leadership.leader == "n2"
+
+
+class StubbornLink:
+    """A link that still gives a frame it had already received when it was closed."""
+
+    peer = "mem://stubborn"
+
+    def __init__(self) -> None:
+        self.may_receive = trio.Event()
+        self.frames = [wire.encode(HEARTBEAT)]
+
+    async def send(self, frame: bytes) -> None: ...
+
+    async def send_many(self, frames: list[bytes]) -> None: ...
+
+    async def receive(self) -> bytes:
+        return hello()
+
+    async def receive_many(self) -> list[bytes]:
+        await self.may_receive.wait()
+        if not self.frames:
+            raise LinkClosedError
+        frames, self.frames = self.frames, []
+        return frames
+
+    async def aclose(self) -> None:
+        self.may_receive.set()
+
+
+class Notes:
+    """An inbox that only remembers."""
+
+    def __init__(self) -> None:
+        self.events: list[object] = []
+
+    def receive(self, peer: str, message: wire.RaftMessage) -> None:
+        self.events.append(message)
+
+    def link_up(self, peer: str) -> None: ...
+
+    def link_down(self, peer: str) -> None: ...
+
+    def peer_lost(self, peer: str) -> None:
+        self.events.append(peer)
+
+
+async def test_frame_of_a_replaced_link_is_ignored_even_if_it_was_there_already(
+    autojump_clock: MockClock,
+) -> None:
+    notes = Notes()
+    mesh = Mesh(
+        cluster_id="c",
+        node_id="n1",
+        members={"n1": "mem://n1", "n2": "mem://n2"},
+        transport=MemoryNetwork(rng=random.Random(1)).transport("n1"),
+        inbox=notes,
+        rng=random.Random(1),
+        settings=RaftSettings(),
+    )
+    old, new = StubbornLink(), StubbornLink()
+
+    async def serve(link: StubbornLink) -> None:
+        with suppress(LinkClosedError):
+            await mesh._serve_link(link)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve, old)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(serve, new)
+        await trio.testing.wait_all_tasks_blocked()
+        assert old.frames == []
+        assert notes.events == []
+        new.may_receive.set()
+    assert notes.events == [HEARTBEAT, "n2"]
 
 
 async def test_ping_is_answered_on_the_same_link(
