@@ -170,6 +170,7 @@ class SchedulerDriver:
                 self._inbox,
                 streams=streams,
                 probes=probes,
+                calls=calls,
             )
             self._caller = Caller(subscription, calls)
             self._acknowledger = Acknowledger(subscription, calls)

@@ -155,6 +155,12 @@ class HttpClient:
                 self._nursery.start_soon(self._run, connection)
             return connection
 
+    def drop(self, address: str, reason: str) -> None:
+        """Close the connection to ``address``: what waits on it fails now."""
+        connection = self._connections.get(address)
+        if connection is not None:
+            connection.give_up(reason)
+
     async def _run(self, connection: HttpConnection) -> None:
         await connection.run()
         if self._connections.get(connection.address) is connection:

@@ -67,6 +67,7 @@ class Subscription:
         *,
         streams: HttpClient,
         probes: HttpClient,
+        calls: HttpClient,
     ) -> None:
         self.session = session
         self.suppressed_roles: tuple[str, ...] = ()
@@ -75,6 +76,7 @@ class Subscription:
         self._listener = listener
         self._streams = streams
         self._probes = probes
+        self._calls = calls
         self._news = trio.Event()
         self._link_changed = trio.Event()
         self._is_closed = False
@@ -188,6 +190,9 @@ class Subscription:
     def _unlink(self) -> None:
         if self.link is not None:
             self.link.ended.set()
+            # A leader that is paused would keep its calls waiting for their whole
+            # timeout; they may be repeated, so repeat them where they are heard.
+            self._calls.drop(self.link.address, "its stream was lost")
             self.link = None
             if self.session.phase is not Phase.ENDED:
                 self._listener.hear_loss()

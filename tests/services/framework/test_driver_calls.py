@@ -157,6 +157,18 @@ async def test_call_to_a_leader_that_never_answers_goes_to_the_next(
         assert names(cluster["b"]) == ["Kill"]
 
 
+async def test_call_to_a_paused_leader_is_repeated_as_soon_as_that_is_noticed(
+    autojump_clock, cluster, recorder
+):
+    cluster.roles(a="leads", b="follows a", c="follows a")
+    async with cluster.driver(recorder) as driver:
+        cluster.roles(a="paused", b="leads", c="follows b")
+        start_s = trio.current_time()
+        await driver.kill("t-1")
+        assert trio.current_time() - start_s < 3.2  # silence 2 s, probe 1 s
+        assert names(cluster["b"]) == ["Kill"]
+
+
 async def test_many_calls_wait_together_and_leave_in_order(
     autojump_clock, cluster, recorder
 ):
