@@ -7,8 +7,8 @@ does all of it again when the leader dies; the scheduler sees a pause.
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,11 @@ from raftleader.errors import ApiError, ConfigError, RaftLeaderError
 from raftleader.framework.acknowledgements import Acknowledger
 from raftleader.framework.addresses import parse_address
 from raftleader.framework.calls import CALL_DEADLINE_S, Caller
+from raftleader.framework.dispatcher import Dispatcher
 from raftleader.framework.errors import FrameworkEndedError
 from raftleader.framework.http_client import Connect, HttpClient, connect_tcp
-from raftleader.framework.inbox import Inbox, Loss
-from raftleader.framework.nursery import PlainNursery, open_plain_nursery
+from raftleader.framework.inbox import Inbox
+from raftleader.framework.nursery import PlainNursery, open_plain_nursery, run_behind
 from raftleader.framework.offer_book import OfferBook
 from raftleader.framework.session import MISSED_HEARTBEATS_MAX, Session
 from raftleader.framework.statistics import DriverStatistics
@@ -35,18 +36,12 @@ from raftleader.protocol.scheduler_api import (
     Acknowledge,
     Call,
     Decline,
-    Error,
-    Failure,
     Kill,
-    Offers,
     Reconcile,
     ReconcileTask,
-    Rescind,
     Revive,
-    Subscribed,
     Suppress,
     Teardown,
-    Update,
 )
 from raftleader.protocol.tasks import TaskInfo, TaskStatus
 
@@ -92,8 +87,6 @@ class SchedulerDriver:
         for address in leaders:
             parse_address(address)
         self._framework = framework
-        self._scheduler = scheduler
-        self._automatic = automatic_acknowledgement
         self._call_timeout_s = call_timeout_s
         self._connect = connect
         self._session = Session(
@@ -104,14 +97,14 @@ class SchedulerDriver:
         )
         self._book = OfferBook()
         self._inbox = Inbox(self._book)
+        self._dispatcher = Dispatcher(
+            scheduler, self._inbox, self._book, is_automatic=automatic_acknowledgement
+        )
         self._subscription: Subscription | None = None
         self._caller: Caller | None = None
         self._acknowledger: Acknowledger | None = None
         self._nursery: PlainNursery | None = None
-        self._was_subscribed = False
         self._is_torn_down = False
-        self._updates = 0
-        self._updates_repeated = 0
         self._entered: AbstractAsyncContextManager[None] | None = None
 
     # --- What is known ------------------------------------------------------------
@@ -139,8 +132,8 @@ class SchedulerDriver:
             leaderless_s=tuple(self._session.gaps_s),
             offers_carried=tuple(self._book.carried),
             offers=self._book.received,
-            updates=self._updates,
-            updates_repeated=self._updates_repeated,
+            updates=self._dispatcher.updates,
+            updates_repeated=self._dispatcher.updates_repeated,
             calls=self._caller.answered if self._caller else 0,
             calls_repeated=self._caller.repeated if self._caller else 0,
             acknowledgements=self._acknowledger.sent if self._acknowledger else 0,
@@ -175,7 +168,12 @@ class SchedulerDriver:
             self._caller = Caller(subscription, calls)
             self._acknowledger = Acknowledger(subscription, calls)
             nursery.start_soon(self._follow, subscription)
-            nursery.start_soon(self._dispatch)
+            nursery.start_soon(
+                self._dispatcher.run,
+                self,
+                self._acknowledger,
+                lambda: self._is_torn_down,
+            )
             nursery.start_soon(self._acknowledger.run)
             nursery.start_soon(self._announce, subscription, task_status)
             try:
@@ -194,7 +192,7 @@ class SchedulerDriver:
         The body is cancelled if ``run`` fails, and its error comes out here. After
         ``stop`` or ``teardown`` the body goes on, but calls fail.
         """
-        self._entered = self._running()
+        self._entered = run_behind(self.run)
         await self._entered.__aenter__()
         return self
 
@@ -207,19 +205,6 @@ class SchedulerDriver:
         assert self._entered is not None
         return await self._entered.__aexit__(kind, error, traceback)
 
-    @asynccontextmanager
-    async def _running(self) -> AsyncIterator[None]:
-        async with open_plain_nursery() as nursery:
-            subscribed = trio.Event()
-
-            async def run() -> None:
-                await self.run(task_status=_Started(subscribed))
-
-            nursery.start_soon(run)
-            await subscribed.wait()
-            yield
-            nursery.cancel()
-
     async def _follow(self, subscription: Subscription) -> None:
         try:
             await subscription.run()
@@ -227,6 +212,9 @@ class SchedulerDriver:
             if not self._is_torn_down:
                 await self._inbox.wait_empty()  # so that the handler hears ERROR
                 raise
+
+    async def _dispatch(self, acknowledger: Acknowledger) -> None:
+        await self._dispatcher.run(self, acknowledger, lambda: self._is_torn_down)
 
     async def _announce(
         self, subscription: Subscription, task_status: trio.TaskStatus[None]
@@ -384,60 +372,3 @@ class SchedulerDriver:
             if error.definite:
                 self._book.put_back(offer_ids)
             raise
-
-    # --- Events -------------------------------------------------------------------
-
-    async def _dispatch(self) -> None:
-        while True:
-            event = await self._inbox.take()
-            try:
-                await self._handle(event)
-            except RaftLeaderError:
-                if not self._is_torn_down:  # else the handler's call came too late
-                    raise
-            self._inbox.done()
-
-    async def _handle(self, event: object) -> None:
-        scheduler = self._scheduler
-        match event:
-            case Update(status=status):
-                await self._handle_update(status)
-            case Offers(offers=offers):
-                # Some may have been rescinded while they waited here.
-                held = [o for o in offers if o.id in self._book.outstanding]
-                if held:
-                    await scheduler.offers(self, held)
-            case Rescind(offer_id=offer_id):
-                await scheduler.rescinded(self, offer_id)
-            case Subscribed() if not self._was_subscribed:
-                self._was_subscribed = True
-                await scheduler.subscribed(self, event)
-            case Subscribed():
-                await scheduler.resubscribed(self, event)
-            case Failure():
-                await scheduler.failure(self, event)
-            case Loss():
-                await scheduler.disconnected(self)
-            case Error(message=message):
-                await scheduler.error(self, message)
-
-    async def _handle_update(self, status: TaskStatus) -> None:
-        acknowledger = self._running_acknowledger()
-        if acknowledger.is_handled(status):
-            self._updates_repeated += 1
-            await acknowledger.acknowledge_soon(status)
-            return
-        self._updates += 1
-        await self._scheduler.update(self, status)
-        if self._automatic:
-            await acknowledger.acknowledge_soon(status)
-
-
-class _Started(trio.TaskStatus[None]):
-    """A task status that sets an event."""
-
-    def __init__(self, event: trio.Event) -> None:
-        self._event = event
-
-    def started(self, value: None = None) -> None:
-        self._event.set()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVarTuple
+from typing import Protocol, TypeVarTuple
 
 import trio
 
@@ -65,3 +65,38 @@ async def open_plain_nursery() -> AsyncIterator[PlainNursery]:
             plain.fail(error)
     if plain.problem is not None:
         raise plain.problem
+
+
+class Service(Protocol):
+    """A service as our house writes them."""
+
+    async def __call__(self, *, task_status: trio.TaskStatus[None]) -> None: ...
+
+
+@asynccontextmanager
+async def run_behind(service: Service) -> AsyncIterator[None]:
+    """Run ``service`` while the body runs, which begins once it has started.
+
+    If the service fails the body is cancelled and the error comes out; if it
+    returns, the body goes on.
+    """
+    async with open_plain_nursery() as nursery:
+        status = _Started()
+
+        async def run() -> None:
+            await service(task_status=status)
+
+        nursery.start_soon(run)
+        await status.event.wait()
+        yield
+        nursery.cancel()
+
+
+class _Started(trio.TaskStatus[None]):
+    """A task status that sets an event."""
+
+    def __init__(self) -> None:
+        self.event = trio.Event()
+
+    def started(self, value: None = None) -> None:
+        self.event.set()
