@@ -1,4 +1,5 @@
-"""Same log, same bytes (promise P9), in processes that hash strings differently."""
+"""Same log, same bytes (promise P9): in processes that hash strings differently, and
+whether or not a replica was restored from snapshots on the way."""
 
 from __future__ import annotations
 
@@ -21,12 +22,15 @@ REPLAY = """
 import sys
 from raftleader.state.apply import apply_entry
 from raftleader.state.cluster import ClusterState
-from raftleader.state.snapshot import digest
+from raftleader.state.snapshot import decode_snapshot, digest, encode_snapshot
 
 state = ClusterState(cluster_id="c")
+restore_every = int(sys.argv[1])
 for line in sys.stdin:
     index, term, data = line.split()
     apply_entry(state, int(index), int(term), bytes.fromhex(data))
+    if restore_every and int(index) % restore_every == 0:
+        state = decode_snapshot(encode_snapshot(state))
 print(digest(state).hex(), hash("c-F3-0"))
 """
 
@@ -37,7 +41,7 @@ def _record() -> Trial:
     trial = Trial()
     state = trial.state
     agents = [
-        trial.register("cpus:9;mem:900;ports:[1-99]", key=f"k{n}") for n in range(9)
+        trial.register("cpus:9;mem:900;ports:[1-99]", key=f"k{n}") for n in range(16)
     ]
     frameworks = [
         trial.subscribe(
@@ -57,7 +61,7 @@ def _record() -> Trial:
                 agent_id=agent,
                 resources=state.agents[agent].free,
             )
-            for agent in rng.sample(agents, 3)
+            for agent in rng.sample(agents, 5)
         )
         trial.apply(
             c.GrantOffers(grants=grants, offer_timeout_ms=rng.choice([10_000, 60_000]))
@@ -118,12 +122,12 @@ def _record() -> Trial:
     return trial
 
 
-def test_replicas_agree_whatever_their_hash_seed() -> None:
+def test_replicas_agree_whatever_their_hash_seed_and_restores() -> None:
     trial = _record()
     log = "".join(f"{i} {term} {data.hex()}\n" for i, term, data in trial.entries)
     answers = [
         subprocess.run(
-            [sys.executable, "-P", "-c", REPLAY],
+            [sys.executable, "-P", "-c", REPLAY, str(seed % 2 * 9)],
             input=log,
             capture_output=True,
             text=True,
