@@ -92,8 +92,8 @@ def up(
 def demo(
     kills: Annotated[int, typer.Option(min=0, help="Kill the leader so often.")] = 2,
     tasks: Annotated[
-        int, typer.Option(min=1, help="Tasks to cut the work into, about.")
-    ] = 350,
+        int, typer.Option(min=1, help="Tasks to cut the work into.")
+    ] = 300,
     seed: Annotated[
         int | None, typer.Option(help="Of the ports and moments chosen by chance.")
     ] = None,

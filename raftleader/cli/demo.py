@@ -40,7 +40,7 @@ class DemoRequest:
     """How much work, and how much harm."""
 
     kills: int = 2
-    tasks: int = 350
+    tasks: int = 300
     folder: Path = attrs.field(factory=lambda: Path(sysconfig.get_path("stdlib")))
 
 
