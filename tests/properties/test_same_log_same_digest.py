@@ -61,12 +61,12 @@ def _record() -> Trial:
                 agent_id=agent,
                 resources=state.agents[agent].free,
             )
-            for agent in rng.sample(agents, 5)
+            for agent in rng.sample(agents, 12)
         )
         trial.apply(
             c.GrantOffers(grants=grants, offer_timeout_ms=rng.choice([10_000, 60_000]))
         )
-        for offer in rng.sample(sorted(state.offers), min(2, len(state.offers))):
+        for offer in rng.sample(sorted(state.offers), min(3, len(state.offers))):
             row = state.offers[offer]
             if rng.random() < 0.8:
                 trial.launch(row.framework_id, offer, f"t{number}-{offer}", "same")
