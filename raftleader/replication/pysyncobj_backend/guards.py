@@ -14,24 +14,21 @@ import collections
 import math
 import queue
 import random
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
-import pysyncobj
-import pysyncobj.transport
 import trio
 
 from raftleader.replication.entries import USER
 from raftleader.replication.interface import Applier
 from raftleader.replication.journal import Entry, Journal
 from raftleader.replication.pysyncobj_backend import library, seams
+from raftleader.replication.pysyncobj_backend.ballots import Ballots
 from raftleader.replication.pysyncobj_backend.journal import LibraryJournal
 from raftleader.replication.pysyncobj_backend.library import (
     CANDIDATE,
     FOLLOWER,
     LEADER,
     Member,
-    Private,
 )
 from raftleader.replication.pysyncobj_backend.progress import Progress
 from raftleader.replication.pysyncobj_backend.wire import (
@@ -45,28 +42,12 @@ from raftleader.replication.settings import RaftSettings
 
 seams.install()
 
-Answer = Callable[[object, int], None]
-"""``answer(result, reason)``: what became of a command. Never raises."""
-
 
 class InvariantError(AssertionError):
     """A promise of Raft is broken: this node stops before it does harm."""
 
 
-class _Gate(pysyncobj.transport.Transport):  # type: ignore[misc]
-    """Takes the one message that the library still sends by itself."""
-
-    def __init__(self, engine: GuardedSyncObj) -> None:
-        super().__init__(engine, None, ())
-        self._engine = engine
-
-    def send(self, node: Member, message: dict[str, Any]) -> bool:
-        assert message["type"] == "request_vote", message["type"]
-        self._engine.ask_for_vote(node, term=message["term"], is_probe=False)
-        return True
-
-
-class GuardedSyncObj(pysyncobj.SyncObj):  # type: ignore[misc]
+class GuardedSyncObj(library.OpenSyncObj):
     """One node's Raft. Drive it as ``log.py`` does; nothing else may call in.
 
     Attributes:
@@ -74,23 +55,6 @@ class GuardedSyncObj(pysyncobj.SyncObj):  # type: ignore[misc]
             drives us empties it, after a sync.
         connected: Members with a link that we can send on.
     """
-
-    term: Private[int] = Private("raftCurrentTerm")
-    state: Private[int] = Private("raftState")
-    leader: Private[Member | None] = Private("raftLeader")
-    commit_index: Private[int] = Private("raftCommitIndex")
-    applied_index: Private[int] = Private("raftLastApplied")
-    no_op_index: Private[int] = Private("noopIDx")
-    connected: Private[set[Member]] = Private("connectedNodes")
-    _vote: Private[str | None] = Private("votedForNodeId")
-    _deadline: Private[float] = Private("raftElectionDeadline")
-    _heartbeat_at: Private[float] = Private("newAppendEntriesTime")
-    _match_index: Private[dict[Member, int]] = Private("raftMatchIndex")
-    _answered_at: Private[dict[Member, float]] = Private("lastResponseTime")
-    _commands: Private[Any] = Private("commandsQueue")
-    _waiting: Private[dict[int, list[tuple[int, Answer]]]] = Private(
-        "commandsWaitingCommit"
-    )
 
     def __init__(
         self,
@@ -105,44 +69,26 @@ class GuardedSyncObj(pysyncobj.SyncObj):  # type: ignore[misc]
         self.outbox: list[tuple[str, RaftMessage]] = []
         self._id = node_id
         self._peers = {peer: Member(peer) for peer in sorted(peers)}
-        self._quorum = (len(self._peers) + 1) // 2 + 1
         self._entries = journal.entries
         self._applier = applier
         self._rng = rng
         self._settings = settings
         self._progress: dict[str, Progress] = {}
         self._heard_at = -math.inf
-        self._probe_grants: set[str] | None = None
-        self._votes: tuple[int, set[str]] = (0, set())
+        self._ballots = Ballots(node_id, quorum=(len(self._peers) + 1) // 2 + 1)
         super().__init__(
             Member(node_id),
             list(self._peers.values()),
-            conf=self._library_settings(journal),
+            conf=library.settings_for(
+                settings,
+                journal=LibraryJournal(journal),
+                on_state_changed=self._on_state_changed,
+            ),
             nodeClass=Member,
-            transport=_Gate(self),
+            transport=library.VoteRequests(self.ask_for_vote),
         )
         # A node that comes back lets a healthy leader find it before it campaigns.
         self._deadline = trio.current_time() + 2 * self._election_timeout_s()
-
-    def _library_settings(self, journal: Journal) -> pysyncobj.SyncObjConf:
-        """Compaction, chunks, forks, forwarding and pickling are all off (C, D, M)."""
-        settings = self._settings
-        return pysyncobj.SyncObjConf(
-            autoTick=False,
-            useFork=False,
-            dynamicMembershipChange=False,
-            journalFile=LibraryJournal(journal),
-            raftMinTimeout=settings.election_timeout_min_s,
-            raftMaxTimeout=settings.election_timeout_max_s,
-            appendEntriesPeriod=settings.heartbeat_s,
-            appendEntriesBatchSizeBytes=2**30,
-            leaderFallbackTimeout=settings.leader_fallback_s,
-            connectionTimeout=max(3.5, settings.election_timeout_max_s),
-            commandsQueueSize=settings.pending_max,
-            logCompactionMinEntries=library.NEVER_S,
-            logCompactionMinTime=library.NEVER_S,
-            onStateChanged=self._on_state_changed,
-        )
 
     # --- what the driver calls, in this order, in every step ---------------------
 
@@ -198,10 +144,10 @@ class GuardedSyncObj(pysyncobj.SyncObj):  # type: ignore[misc]
             return  # granted: the library campaigns in this step's tick
         self._deadline = now + self._election_timeout_s()
         self.leader = None
-        self._probe_grants = {self._id}
         for peer in self._peers.values():
             self.ask_for_vote(peer, term=self.term + 1, is_probe=True)
-        self._campaign_if_granted()
+        if self._ballots.open_probe():
+            self._deadline = -math.inf
 
     def replicate(self) -> None:
         """Send new entries to every follower that is ready for them."""
@@ -301,7 +247,7 @@ class GuardedSyncObj(pysyncobj.SyncObj):  # type: ignore[misc]
                 for _, answer in waiting[index]:
                     answer(None, library.LEADER_CHANGED)
         if new == LEADER:
-            self._probe_grants = None
+            self._ballots.close_probe()
             after = len(self._entries) + 1
             self._progress = {peer: Progress(next=after) for peer in self._peers}
 
@@ -357,30 +303,20 @@ class GuardedSyncObj(pysyncobj.SyncObj):  # type: ignore[misc]
     def _on_vote_reply(self, node: Member, message: VoteReply) -> None:
         """Votes are counted by voter (H); the library counts messages."""
         if message.is_granted and message.is_probe:
-            if self._probe_grants is not None and message.term == self.term + 1:
-                self._probe_grants.add(node.id)
-                self._campaign_if_granted()
+            if message.term == self.term + 1 and self._ballots.grant_probe(node.id):
+                self._deadline = -math.inf
         elif message.term > self.term:
             self._adopt_term(message.term)
         elif message.is_granted and message.term == self.term:
-            if self.state != CANDIDATE:
-                return
-            if self._votes[0] != self.term:
-                self._votes = (self.term, {self._id})
-            self._votes[1].add(node.id)
-            if len(self._votes[1]) >= self._quorum:
+            has_won = self._ballots.grant_vote(node.id, term=self.term)
+            if self.state == CANDIDATE and has_won:
                 self._SyncObj__onBecomeLeader()
-
-    def _campaign_if_granted(self) -> None:
-        if self._probe_grants and len(self._probe_grants) >= self._quorum:
-            self._probe_grants = None
-            self._deadline = -math.inf
 
     def _adopt_term(self, term: int) -> None:
         """Someone is further than we are: follow, and wait to learn whom."""
         self._SyncObj__setCurrentTerm(term, None)
         self.leader = None
-        self._probe_grants = None
+        self._ballots.close_probe()
         self._SyncObj__setState(FOLLOWER)
 
     # --- overrides: replication --------------------------------------------------
@@ -434,7 +370,7 @@ class GuardedSyncObj(pysyncobj.SyncObj):  # type: ignore[misc]
         if message.term > self.term:
             self._adopt_term(message.term)
         self.leader = node
-        self._probe_grants = None
+        self._ballots.close_probe()
         self._SyncObj__setState(FOLLOWER)
         self._heard_at = trio.current_time()
         self._deadline = self._heard_at + self._election_timeout_s()

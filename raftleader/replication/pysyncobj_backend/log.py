@@ -27,7 +27,8 @@ from raftleader.replication.interface import Applier, Leadership, LogStatistics
 from raftleader.replication.journal import Journal
 from raftleader.replication.pending import PendingProposals, Proposal
 from raftleader.replication.pysyncobj_backend import library
-from raftleader.replication.pysyncobj_backend.guards import Answer, GuardedSyncObj
+from raftleader.replication.pysyncobj_backend.guards import GuardedSyncObj
+from raftleader.replication.pysyncobj_backend.library import Answer
 from raftleader.replication.pysyncobj_backend.mesh import Mesh
 from raftleader.replication.pysyncobj_backend.wire import RaftMessage, encode
 from raftleader.replication.settings import RaftSettings
