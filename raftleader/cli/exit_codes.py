@@ -100,6 +100,8 @@ def run_command(command: Callable[[], Awaitable[int | None]]) -> NoReturn:
             raise
         if not isinstance(cause, KeyboardInterrupt):
             typer.echo(f"raftleader: {one_line(cause)}", err=True)
+            if detail := getattr(cause, "detail", ""):
+                typer.echo(detail, err=True)
         raise typer.Exit(known) from error
     raise typer.Exit(EXIT_OK if code is None else code)
 

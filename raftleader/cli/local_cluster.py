@@ -53,7 +53,14 @@ Statuses = Mapping[str, dict[str, Any] | None]
 
 
 class LocalClusterError(RaftLeaderError):
-    """A node of a local cluster did not do what it was started for."""
+    """A node of a local cluster did not do what it was started for.
+
+    ``detail`` is more than a line: the end of the node's log.
+    """
+
+    def __init__(self, problem: str, detail: str = "") -> None:
+        super().__init__(problem)
+        self.detail = detail
 
 
 @attrs.define(kw_only=True)
@@ -64,7 +71,7 @@ class LocalCluster:
     plan: LocalPlan
     processes: dict[str, LocalProcess]
     client: ApiClient
-    failures: list[str] = attrs.field(factory=list)
+    failures: list[LocalClusterError] = attrs.field(factory=list)
 
     @property
     def leader_addresses(self) -> list[str]:
@@ -166,7 +173,7 @@ class LocalCluster:
 
     def _raise_failures(self) -> None:
         if self.failures:
-            raise LocalClusterError(self.failures[0])
+            raise self.failures[0]
 
 
 def leading_node(statuses: Statuses, *, besides: str | None = None) -> str | None:
@@ -220,8 +227,10 @@ async def local_cluster(
             process = processes[event.node]
             if event.what == "died" and process.exits[-1] > 0:
                 cluster.failures.append(
-                    f"{event.node} ended with {event.detail}; its log ends:\n"
-                    f"{process.log_tail()}"
+                    LocalClusterError(
+                        f"{event.node} ended with {event.detail}; its log ends:",
+                        process.log_tail(),
+                    )
                 )
             if listener is not None:
                 listener(event)

@@ -38,14 +38,13 @@ async def watch_local_cluster(options: LocalClusterOptions, output: Output) -> N
     is_ready = False
 
     def tell(event: LocalEvent) -> None:
-        if is_ready or event.what == "died":
-            detail = f" ({event.detail})" if event.detail else ""
-            again = "; it is started again" if options.is_restarted else ""
-            output.note(
-                f"{event.node} died{detail}{again}"
-                if event.what == "died"
-                else f"{event.node} started"
-            )
+        if not is_ready:
+            return  # what goes wrong before that ends us with an error
+        if event.what == "started":
+            output.note(f"{event.node} started")
+            return
+        again = "; it is started again" if options.is_restarted else ""
+        output.note(f"{event.node} died ({event.detail}){again}")
 
     async with local_cluster(options, listener=tell) as cluster:
         leader = await cluster.wait_ready()
