@@ -15,6 +15,7 @@ from typing import assert_never
 
 from raftleader.errors import InvalidInputError
 from raftleader.state import commands as c
+from raftleader.state.apply_accept import apply_accept_offers
 from raftleader.state.apply_agents import (
     apply_mark_unreachable,
     apply_register_agent,
@@ -27,7 +28,6 @@ from raftleader.state.apply_frameworks import (
     apply_teardown_framework,
 )
 from raftleader.state.apply_offers import (
-    apply_accept_offers,
     apply_decline_offers,
     apply_grant_offers,
 )
