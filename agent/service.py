@@ -88,9 +88,10 @@ async def run_agent(
     stop = trio.Event()
     try:
         async with trio.open_nursery() as nursery:
+            # First, so that a cancellation while the agent begins is heard too.
+            nursery.start_soon(_stop_when_cancelled, stop)
             address = await nursery.start(_run_shielded, agent, stop, crash)
             task_status.started(address)
-            nursery.start_soon(_stop_when_cancelled, stop)
     except BaseExceptionGroup as group:
         raise _only_problem(group) from None
 
@@ -117,10 +118,12 @@ async def _run_shielded(
     *,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    with crash or trio.CancelScope() as scope:
-        scope.shield = True
-        await agent.run(stop, task_status)
-    stop.set()
+    try:
+        with crash or trio.CancelScope() as scope:
+            scope.shield = True
+            await agent.run(stop, task_status)
+    finally:
+        stop.set()
 
 
 @attrs.define(eq=False, kw_only=True)

@@ -174,8 +174,7 @@ async def run_node(
         on_made(service)
     with _sole_error(), _tuned_garbage_collection():
         async with trio.open_nursery() as outer:
-            # Shielded, so that the log outlives everything that proposes to it.
-            log_scope = trio.CancelScope(shield=True)
+            log_scope = trio.CancelScope()
             try:
                 async with trio.open_nursery() as nursery:
                     http: str = await nursery.start(
@@ -187,6 +186,8 @@ async def run_node(
                         sessions.run, transport, config.agents
                     )
                     await outer.start(_run_log, log, log_scope)
+                    # From now on the log outlives everything that proposes to it.
+                    log_scope.shield = True
                     await nursery.start(service.run)
                     # What was made so far stays: never look at it again.
                     gc.freeze()

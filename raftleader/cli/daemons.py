@@ -11,8 +11,6 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 
-import trio
-
 from raftleader.cli.exit_codes import sole_error
 from raftleader.cli.local_ports import is_free
 from raftleader.cli.serve import run_until_ended
@@ -34,22 +32,11 @@ async def serve(
 
     async def run() -> None:
         async with taken_ports_named(addresses):
-            await run_once_begun(service)
+            await service()
 
     code = await run_until_ended(run, lifeline_fd=lifeline_fd)
     logger.info("stopped")
     return code
-
-
-async def run_once_begun(service: Callable[..., Awaitable[object]]) -> None:
-    """Run a service that takes ``task_status``; a cancellation before ``started``
-    waits for that.
-
-    Beginning is short and bounded; half begun a daemon could not end in order.
-    """
-    async with trio.open_nursery() as nursery:
-        with trio.CancelScope(shield=True):
-            await nursery.start(service)
 
 
 @asynccontextmanager

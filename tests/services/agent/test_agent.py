@@ -304,3 +304,22 @@ async def test_agent_raises_its_problem_plainly(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match=r"^resources: "):
         await run_agent(config)
+
+
+async def test_agent_cancelled_while_it_begins_ends(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    with trio.fail_after(60), trio.CancelScope() as scope:
+        scope.cancel()
+        await run_agent(
+            AgentConfig(leaders=("tcp://127.0.0.1:9",), work_dir=tmp_path, http=None),
+            containerizer=FakeContainerizer(lambda launch: FOREVER),
+            run_blocking=run_inline,
+        )
+    assert scope.cancelled_caught
+
+
+async def run_inline(function: Any, *args: Any) -> Any:
+    """No thread, which an autojump clock would not wait for."""
+    await trio.lowlevel.checkpoint()
+    return function(*args)

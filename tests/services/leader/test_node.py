@@ -16,7 +16,13 @@ from raftleader.errors import (
     OutcomeUnknownError,
 )
 from raftleader.leader.interface import LeaderNode
-from raftleader.node import JOURNAL_NAME, BoundAddresses, NodeConfig, run_node
+from raftleader.node import (
+    JOURNAL_NAME,
+    BoundAddresses,
+    Engine,
+    NodeConfig,
+    run_node,
+)
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.state.commands import SubscribeFramework
 from transports.memory import MemoryNetwork
@@ -247,3 +253,24 @@ async def test_a_leader_cut_off_loses_its_office_and_answers_what_is_known(
     (framework,) = old.state.frameworks.values()
     assert framework.info.name == "kept"
     assert old.leader_address == new.http_address
+
+
+@pytest.mark.parametrize("engine", [Engine.SINGLE_NODE, Engine.PYSYNCOBJ])
+async def test_a_node_cancelled_while_it_begins_ends(
+    tmp_path, autojump_clock: trio.testing.MockClock, engine: Engine
+) -> None:
+    members = {"n1": "mem://n1", "n2": "mem://n2", "n3": "mem://n3"}
+    network = MemoryNetwork(rng=random.Random(1))
+    with trio.fail_after(60), trio.CancelScope() as scope:
+        scope.cancel()
+        await run_node(
+            config(
+                tmp_path,
+                engine=engine,
+                members=members if engine is Engine.PYSYNCOBJ else {"n1": "mem://n1"},
+                agents="mem://n1/agents",
+            ),
+            transport=network.transport("n1"),
+            http_server=no_http,
+        )
+    assert scope.cancelled_caught

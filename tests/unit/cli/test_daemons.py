@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from raftleader.cli.daemon_leader import node_config_of
-from raftleader.cli.daemons import run_once_begun, taken_ports_named
+from raftleader.cli.daemons import taken_ports_named
 from raftleader.cli.sections import LeaderSection
 from raftleader.errors import ConfigError
 from transports.errors import BadAddressError
@@ -55,23 +55,3 @@ async def test_taken_port_is_named_by_its_key() -> None:
         with pytest.raises(OSError, match="no space"):
             async with taken_ports_named(addresses):
                 raise OSError(errno.ENOSPC, "no space")
-
-
-async def test_service_cancelled_while_it_begins_ends_once_it_has_begun(
-    autojump_clock: trio.testing.MockClock,
-) -> None:
-    events: list[str] = []
-
-    async def service(*, task_status: trio.TaskStatus[None]) -> None:
-        await trio.sleep(2)
-        events.append("begun")
-        task_status.started()
-        try:
-            await trio.sleep_forever()
-        finally:
-            events.append("ended")
-
-    with trio.move_on_after(1):
-        await run_once_begun(service)
-    assert events == ["begun", "ended"]
-    assert trio.current_time() == pytest.approx(2)
