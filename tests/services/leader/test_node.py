@@ -6,6 +6,7 @@ import gc
 import json
 import random
 
+import attrs
 import pytest
 import trio
 
@@ -19,12 +20,12 @@ from raftleader.leader.interface import LeaderNode
 from raftleader.node import (
     JOURNAL_NAME,
     BoundAddresses,
-    Engine,
     NodeConfig,
     run_node,
 )
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.state.commands import SubscribeFramework
+from transports.interface import Link, Transport
 from transports.memory import MemoryNetwork
 
 
@@ -255,22 +256,35 @@ async def test_a_leader_cut_off_loses_its_office_and_answers_what_is_known(
     assert old.leader_address == new.http_address
 
 
-@pytest.mark.parametrize("engine", [Engine.SINGLE_NODE, Engine.PYSYNCOBJ])
-async def test_a_node_cancelled_while_it_begins_ends(
-    tmp_path, autojump_clock: trio.testing.MockClock, engine: Engine
+@attrs.define
+class CancellingTransport:
+    """Cancels ``scope`` when the log begins to listen."""
+
+    inner: Transport
+    scope: trio.CancelScope
+
+    async def dial(self, address: str) -> Link:
+        return await self.inner.dial(address)
+
+    async def serve(self, address, handler, *, task_status) -> None:
+        if address == "mem://n1":
+            self.scope.cancel()
+            await trio.lowlevel.checkpoint()
+        await self.inner.serve(address, handler, task_status=task_status)
+
+
+async def test_a_node_cancelled_while_its_log_begins_ends(
+    tmp_path, autojump_clock: trio.testing.MockClock
 ) -> None:
-    members = {"n1": "mem://n1", "n2": "mem://n2", "n3": "mem://n3"}
     network = MemoryNetwork(rng=random.Random(1))
     with trio.fail_after(60), trio.CancelScope() as scope:
-        scope.cancel()
         await run_node(
             config(
                 tmp_path,
-                engine=engine,
-                members=members if engine is Engine.PYSYNCOBJ else {"n1": "mem://n1"},
+                members={"n1": "mem://n1", "n2": "mem://n2", "n3": "mem://n3"},
                 agents="mem://n1/agents",
             ),
-            transport=network.transport("n1"),
+            transport=CancellingTransport(network.transport("n1"), scope),
             http_server=no_http,
         )
     assert scope.cancelled_caught
