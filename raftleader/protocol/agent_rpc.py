@@ -169,6 +169,8 @@ FromNode = (
     | Ping
 )
 
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MemoryError)
+"""A field that we do not know may nest as deep as its sender likes."""
 _encoder = msgspec.msgpack.Encoder()
 _from_agent: msgspec.msgpack.Decoder[FromAgent] = msgspec.msgpack.Decoder(FromAgent)
 _from_node: msgspec.msgpack.Decoder[FromNode] = msgspec.msgpack.Decoder(FromNode)
@@ -183,7 +185,7 @@ def decode_from_agent(frame: bytes) -> FromAgent:
     """Read what an agent sent. Raises InvalidInputError that names the field."""
     try:
         return _from_agent.decode(frame)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise InvalidInputError("agent frame", str(error)) from error
 
 
@@ -191,7 +193,7 @@ def decode_from_node(frame: bytes) -> FromNode:
     """Read what a leader node sent. Raises InvalidInputError."""
     try:
         return _from_node.decode(frame)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise InvalidInputError("node frame", str(error)) from error
 
 
