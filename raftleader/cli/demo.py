@@ -109,15 +109,19 @@ async def count_with_kills(
         nursery.start_soon(show_progress, work, bar)
 
         def held_by_executor() -> set[OfferId]:
-            # The library has no public view of what an executor holds; here we are
-            # on its side of the wall, judging it.
-            return set(executor._driver.outstanding_offers)
+            return set(executor.outstanding_offers)
 
         for number, mark in enumerate(marks):
             bar.show(work.ended, f"counting words ({number} of {len(marks)} kills)")
             work.allow(mark + WINDOW)
             await work.wait_moving_to(mark)
-            records.append(await kill_leader(cluster, spectator, held_by_executor))
+            record = await kill_leader(cluster, spectator, held_by_executor)
+            records.append(record)
+            bar.say(
+                f"{work.ended:>4} tasks done: killed {record.leader};"
+                f" {record.successor} leads after {record.leaderless_s:.3f} s,"
+                f" offers carried over: {record.offers_carried}"
+            )
         bar.show(work.ended, f"counting words ({len(marks)} of {len(marks)} kills)")
         work.allow(len(groups))
         await work.wait_moving_to(len(groups))

@@ -53,6 +53,10 @@ class Bar:
         if doing is not None:
             self.progress.update(self.task, description=doing)
 
+    def say(self, text: str) -> None:
+        """A line above the bar, which stays."""
+        self.progress.console.print(text, highlight=False, soft_wrap=True)
+
 
 @contextmanager
 def progress_bar(output: Output, doing: str, total: int) -> Iterator[Bar]:

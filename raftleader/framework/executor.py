@@ -30,6 +30,7 @@ from raftleader.framework.statistics import DriverStatistics
 from raftleader.framework.work import Work, WorkItem
 from raftleader.framework.work_scheduler import TaskShape, WorkScheduler
 from raftleader.protocol.frameworks import FrameworkInfo
+from raftleader.protocol.ids import OfferId
 
 log = logging.getLogger("raftleader.framework")
 
@@ -140,6 +141,11 @@ class ClusterExecutor(Executor):
     def framework_id(self) -> str | None:
         """The framework's id, once it is registered."""
         return self._driver.framework_id
+
+    @property
+    def outstanding_offers(self) -> frozenset[OfferId]:
+        """The offers it holds right now and has not used or given back."""
+        return frozenset(self._driver.outstanding_offers)
 
     def statistics(self) -> DriverStatistics:
         """What the connection has seen: failovers, updates, offers."""
