@@ -48,7 +48,8 @@ class Timers:
                 wait_s = LOOK_S_MIN
             self._framework_changed = trio.Event()
             await trio.sleep(LOOK_S_MIN)
-            with trio.move_on_after(min(wait_s, LOOK_S_MAX) - LOOK_S_MIN):
+            rest_s = min(wait_s, LOOK_S_MAX) - LOOK_S_MIN
+            with trio.move_on_after(max(0.0, rest_s)):  # it may have come meanwhile
                 await self._framework_changed.wait()
 
     async def _pass_time(self) -> None:
