@@ -22,9 +22,7 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True):
     agent: AgentInfo
 
 
-class Launch(
-    msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="LAUNCH"
-):
+class Launch(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="LAUNCH"):
     """Start these tasks on the accepted offers."""
 
     tasks: tuple[TaskInfo, ...]
