@@ -21,7 +21,7 @@ class Result:
     """A checker's answer.
 
     Attributes:
-        problems: One line each; empty unless invalid.
+        problems: One line each, of what is invalid, or of what is unknown.
         checked: How many observations it judged. None seen is UNKNOWN: a checker
             that saw nothing has shown nothing.
     """

@@ -1,0 +1,263 @@
+"""A framework of the simulated cluster: the real client library, with habits."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+import attrs
+import trio
+
+from chaos.checkers.updates_in_order import Delivered
+from chaos.sim.history import History
+from chaos.sim.http import HttpNetwork
+from chaos.sim.lives import Lives
+from raftleader.errors import ApiError, RaftLeaderError
+from raftleader.framework.driver import SchedulerDriver
+from raftleader.framework.errors import FrameworkEndedError
+from raftleader.framework.handlers import Scheduler
+from raftleader.framework.session import FAILED_OVER
+from raftleader.protocol.frameworks import FrameworkInfo
+from raftleader.protocol.ids import FrameworkId, OfferId, TaskId
+from raftleader.protocol.offers import Offer
+from raftleader.protocol.resources import Resources
+from raftleader.protocol.scheduler_api import Subscribed
+from raftleader.protocol.tasks import CommandInfo, TaskInfo, TaskState, TaskStatus
+
+APPETITE_S = 0.7
+"""Mean time between two tasks that a framework wants to start."""
+TASK_S_MAX = 5.0
+HOWS = ("ok", "ok", "ok", "ok", "fail", "stubborn", "broken")
+REFUSE_S = (0.0, 1.0, 5.0, 90.0)
+RAN = (TaskState.FINISHED, TaskState.FAILED, TaskState.KILLED)
+
+
+@attrs.frozen(kw_only=True)
+class Habits:
+    """What a framework does beside launching tasks.
+
+    Attributes:
+        is_accepting_twice: It repeats every ACCEPT, as if its answer had been lost.
+        is_returning: It comes back after a crash, under its id.
+        hold_probability: Chance to leave an offer unanswered.
+        kill_probability: Chance to kill a task that it hears is running.
+    """
+
+    is_accepting_twice: bool = False
+    is_returning: bool = True
+    failover_timeout_s: float = 3600.0
+    hold_probability: float = 0.15
+    kill_probability: float = 0.1
+
+
+@attrs.define(eq=False, kw_only=True)
+class SimulatedFramework(Scheduler):
+    """One framework over all its lives; it remembers what it was told.
+
+    Attributes:
+        id: As the first SUBSCRIBED gave it.
+        wanted: Tasks it still wants to start.
+        ended: Newest terminal state by task id.
+    """
+
+    name: str
+    leaders: Sequence[str]
+    http: HttpNetwork
+    history: History
+    habits: Habits
+    rng: random.Random
+    id: FrameworkId | None = None
+    wanted: int = 0
+    is_growing: bool = True
+    ended: dict[str, TaskState] = attrs.field(factory=dict)
+    counts: Counter[str] = attrs.field(factory=Counter)
+    lives: Lives = attrs.field(init=False)
+    driver: SchedulerDriver | None = attrs.field(default=None, init=False)
+    _tasks_named: int = attrs.field(default=0, init=False)
+    _launched: set[str] = attrs.field(factory=set, init=False)
+
+    def begin(self, nursery: trio.Nursery) -> None:
+        """Its lives go on in ``nursery``."""
+        self.lives = Lives(self.name, self.history, nursery, self._live)
+
+    async def crash(self) -> None:
+        """Its process dies; its tasks go on."""
+        await self.lives.end("goes away", lambda: self.http.break_all(self.name))
+
+    @property
+    def unfinished(self) -> list[str]:
+        """What it still waits for, in words."""
+        found = [f"{self.name} wants {self.wanted} more tasks"] if self.wanted else []
+        return found + [
+            f"task {task} has not ended"
+            for task in sorted(self._launched - self.ended.keys())
+        ]
+
+    async def finish(self, more: int) -> None:
+        """Start so many more tasks, and no others; forget all filters."""
+        self.is_growing = False
+        self.wanted = more
+        driver = self.driver
+        while self.lives.is_up and driver is not None:
+            try:
+                await driver.revive()
+                return
+            except RaftLeaderError:
+                await trio.sleep(0.1)
+
+    async def suppress(self) -> None:
+        """Want no offers any more."""
+        assert self.driver is not None
+        await self.driver.suppress()
+
+    # --- One life -----------------------------------------------------------------
+
+    async def _live(self, *, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        while True:
+            try:
+                await self._drive()
+            except FrameworkEndedError as error:
+                # A SUBSCRIBE of an earlier life may be carried out after ours.
+                if FAILED_OVER not in str(error):
+                    raise
+                self.history.note(f"{self.name}: {error}", counted="failed over")
+
+    async def _drive(self) -> None:
+        self.driver = SchedulerDriver(
+            self.leaders,
+            FrameworkInfo(
+                user="nobody",
+                name=self.name,
+                id=self.id,
+                roles=(self.name,),
+                failover_timeout_ms=round(self.habits.failover_timeout_s * 1000),
+                capabilities=("PARTITION_AWARE",),
+            ),
+            self,
+            connect=self.http.connector(self.name),
+            rng=random.Random(self.rng.getrandbits(64)),
+        )
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._grow)
+            await self.driver.run()
+            nursery.cancel_scope.cancel()
+
+    async def _grow(self) -> None:
+        while self.is_growing:
+            await trio.sleep(self.rng.expovariate(1 / APPETITE_S))
+            if self.is_growing and self.wanted < 10:
+                self.wanted += 1
+
+    # --- Scheduler ------------------------------------------------------------------
+
+    async def subscribed(self, driver: SchedulerDriver, event: Subscribed) -> None:
+        self.history.note(f"{self.name} is {event.framework_id}", counted="subscribed")
+        if self.id is not None and self.id != event.framework_id:
+            self.history.fail(f"{self.name} was {self.id}, now {event.framework_id}")
+        self.id = event.framework_id
+
+    async def resubscribed(self, driver: SchedulerDriver, event: Subscribed) -> None:
+        self.history.note(f"{self.name} is back", counted="resubscribed")
+
+    async def offers(self, driver: SchedulerDriver, offers: Sequence[Offer]) -> None:
+        self.history.counts["offers"] += len(offers)
+        self._seen().update(offer.id for offer in offers)
+        for offer in offers:
+            if offer.id in driver.outstanding_offers:
+                await self._answer(driver, offer)
+
+    async def update(self, driver: SchedulerDriver, status: TaskStatus) -> None:
+        if status.uuid is None:
+            return
+        task, state = status.task_id, status.state
+        self.history.note(f"{self.name}: {task} {state.value}", counted=state.value)
+        self.history.delivered.append(
+            Delivered(task=task, uuid=status.uuid.hex(), is_terminal=state.is_terminal)
+        )
+        if state.is_terminal:
+            if task in self._launched and task not in self.ended:
+                self.wanted += state not in RAN and self.is_growing
+            self.ended[task] = state
+        elif (
+            state is TaskState.RUNNING
+            and self.rng.random() < self.habits.kill_probability
+        ):
+            await self._kill(driver, status)
+
+    async def rescinded(self, driver: SchedulerDriver, offer_id: OfferId) -> None:
+        self.history.counts["rescinded"] += 1
+
+    # --- Calls ----------------------------------------------------------------------
+
+    async def _answer(self, driver: SchedulerDriver, offer: Offer) -> None:
+        tasks = self._tasks_for(offer)
+        refuse_s = self.rng.choice(REFUSE_S)
+        if not tasks and self.rng.random() < self.habits.hold_probability:
+            return
+        self._used().add(offer.id)
+        try:
+            if tasks:
+                await self._launch(driver, offer, tasks, refuse_s)
+            else:
+                await driver.decline([offer.id], refuse_s=refuse_s)
+        except RaftLeaderError as error:
+            self.history.note(f"{self.name}: {error}", counted="calls failed")
+            if error.definite:
+                self._used().discard(offer.id)
+                self.wanted += len(tasks)
+
+    async def _launch(
+        self,
+        driver: SchedulerDriver,
+        offer: Offer,
+        tasks: list[TaskInfo],
+        refuse_s: float,
+    ) -> None:
+        await driver.accept([offer.id], tasks, refuse_s=refuse_s)
+        names = [task.task_id for task in tasks]
+        self.history.note(f"{self.name}: {offer.id} starts {', '.join(names)}")
+        self.history.counts["launched"] += len(names)
+        self.history.answered.update(names)
+        self._launched.update(names)
+        if self.habits.is_accepting_twice:
+            try:
+                await driver.accept([offer.id], tasks, refuse_s=refuse_s)
+            except ApiError as error:
+                self.history.fail(f"{self.name}: ACCEPT repeated for {names}: {error}")
+            except RaftLeaderError as error:
+                self.history.note(f"{self.name}: repeated ACCEPT: {error}")
+            else:
+                self.history.counts["accepted twice"] += 1
+
+    async def _kill(self, driver: SchedulerDriver, status: TaskStatus) -> None:
+        try:
+            await driver.kill(status.task_id, status.agent_id, grace_s=1.0)
+        except RaftLeaderError as error:
+            self.history.note(f"{self.name}: KILL: {error}", counted="calls failed")
+        else:
+            self.history.counts["killed"] += 1
+
+    def _tasks_for(self, offer: Offer) -> list[TaskInfo]:
+        free_cpus = offer.resources.total("cpus") // 500
+        count = min(self.wanted, self.rng.randint(1, 3), free_cpus)
+        self.wanted -= count
+        return [self._task(offer) for _ in range(count)]
+
+    def _task(self, offer: Offer) -> TaskInfo:
+        self._tasks_named += 1
+        seconds = self.rng.uniform(0.05, TASK_S_MAX)
+        return TaskInfo(
+            name=f"{self.name} {self._tasks_named}",
+            task_id=TaskId(f"{self.name}-{self._tasks_named}"),
+            agent_id=offer.agent_id,
+            resources=Resources.of({"cpus": 500, "mem": 64_000}),
+            command=CommandInfo(value=f"run {seconds:.3f} {self.rng.choice(HOWS)}"),
+        )
+
+    def _seen(self) -> set[str]:
+        return self.history.offers_seen.setdefault(self.name, set())
+
+    def _used(self) -> set[str]:
+        return self.history.offers_used.setdefault(self.name, set())
