@@ -45,9 +45,11 @@ class Lives:
         return f"{self.name}/{self.count}"
 
     async def start(self) -> None:
-        """Begin a life, unless one goes on."""
-        if self.is_up:
-            return
+        """Begin a life, unless one goes on; waits for one that is ending."""
+        while self.is_up:
+            if not self._scope.cancel_called:
+                return
+            await self._wait_ended()
         self.count += 1
         self.history.note(f"{self.label} starts")
         self._ended = trio.Event()
@@ -56,11 +58,15 @@ class Lives:
 
     async def end(self, how: str, before: Callable[[], object] = lambda: None) -> None:
         """End the life, if one goes on, and wait; ``before`` is called just before."""
-        if self._ended is None or self._ended.is_set():
+        if not self.is_up:
             return
         self.history.note(f"{self.label} {how}", counted=how)
         before()
         self._scope.cancel()
+        await self._wait_ended()
+
+    async def _wait_ended(self) -> None:
+        assert self._ended is not None
         await self._ended.wait()
 
     async def _live(self, *, task_status: trio.TaskStatus[None]) -> None:

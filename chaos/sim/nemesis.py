@@ -18,8 +18,8 @@ from chaos.sim.machine import SimulatedMachine
 from chaos.sim.node import SimulatedNode
 from transports.faults import FaultPlan
 
-PAUSE_S = 0.8
-"""Mean time between the beginnings of two faults."""
+PAUSES_S = (0.2, 0.8, 0.8, 2.0)
+"""Mean time between the beginnings of two faults; a run has one of these."""
 FAULT_S = 2.5
 """Mean duration of one."""
 AGENT_AWAY_S_MAX = 12.0
@@ -40,6 +40,7 @@ class Nemesis:
 
     async def run(self, duration_s: float) -> None:
         """Break things for so long, then return with faults still in effect."""
+        pause_s = self.rng.choice(PAUSES_S)
         acts = (
             (self._crash_leader, 3),
             (self._crash_node, 2),
@@ -59,7 +60,7 @@ class Nemesis:
         with trio.move_on_after(duration_s):
             async with trio.open_nursery() as nursery:
                 while True:
-                    await trio.sleep(self.rng.expovariate(1 / PAUSE_S))
+                    await trio.sleep(self.rng.expovariate(1 / pause_s))
                     (act,) = self.rng.choices(
                         [act for act, _ in acts], [weight for _, weight in acts]
                     )

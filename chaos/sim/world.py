@@ -24,7 +24,9 @@ from raftleader.leader.term import LeaderSettings
 from transports.faults import FaultPlan
 from transports.memory import MemoryNetwork
 
-LATENCY_S = (0.0002, 0.002)
+LATENCIES_S = ((0.0002, 0.002), (0.0002, 0.002), (0.001, 0.02))
+LOSSES = (0.0, 0.01, 0.05)
+"""Chance of an HTTP answer to be lost; a run has one of these."""
 LOOK_S = 0.25
 """Between two looks at whether everything is done."""
 QUIET_S = 2.0
@@ -40,7 +42,6 @@ class Plan:
         settle_s: Within this time after the end of all faults everything must be
             done. Over a minute: so long a framework has after a failover to return.
         more: Tasks every framework starts after the faults, and sees end.
-        loss_probability: Of an answer, while faults last.
     """
 
     nodes: int = 3
@@ -48,7 +49,6 @@ class Plan:
     fault_s: float = 30.0
     settle_s: float = 150.0
     more: int = 3
-    loss_probability: float = 0.01
     leaders: LeaderSettings = attrs.field(
         factory=lambda: LeaderSettings(offer_timeout_s=12.0, agent_timeout_s=8.0)
     )
@@ -97,9 +97,10 @@ class World:
         self.seconds = 0.0
         self._plan = plan
         rng = random.Random(f"simulation {seed}")
-        network = MemoryNetwork(rng=_fork(rng), latency_s=LATENCY_S)
+        network = MemoryNetwork(rng=_fork(rng), latency_s=rng.choice(LATENCIES_S))
         faults = FaultPlan(_fork(rng))
         self._http = HttpNetwork(_fork(rng))
+        self._loss_probability = rng.choice(LOSSES)
         names = [f"n{number}" for number in range(1, plan.nodes + 1)]
         self.nodes = [
             SimulatedNode(
@@ -171,7 +172,7 @@ class World:
             for one in everybody:
                 one.begin(nursery)
                 await one.lives.start()
-            self._http.loss_probability = self._plan.loss_probability
+            self._http.loss_probability = self._loss_probability
             await self._nemesis.run(self._plan.fault_s)
             await self._nemesis.heal()
             await self._settle()
