@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import re
 import secrets
 import signal
 import sys
@@ -16,8 +15,9 @@ import attrs
 import trio
 import typer
 
-from raftleader.cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
+from raftleader.cli.exit_codes import EXIT_INTERRUPTED
 from raftleader.cli.sandbox_output import SandboxFile, copy_if_possible
+from raftleader.cli.task_end import exit_code_of_task
 from raftleader.errors import ConfigError, RaftLeaderError, UnavailableError
 from raftleader.framework import (
     HttpClient,
@@ -30,7 +30,7 @@ from raftleader.protocol.frameworks import FrameworkInfo, role_problem
 from raftleader.protocol.ids import TaskId
 from raftleader.protocol.offers import Offer
 from raftleader.protocol.resources import Resources
-from raftleader.protocol.tasks import CommandInfo, TaskInfo, TaskState, TaskStatus
+from raftleader.protocol.tasks import CommandInfo, TaskInfo, TaskStatus
 
 EXIT_TIMEOUT = 124
 """As of timeout(1)."""
@@ -42,10 +42,6 @@ GOODBYE_TIMEOUT_S = 10.0
 """For killing the task and leaving the cluster, when we are told to end."""
 OFFER_PATIENCE_S = 5.0
 """After so long without an offer that suffices, we say what we wait for."""
-
-
-_STATUS = re.compile(r"exited with status (\d+)")
-_SIGNAL = re.compile(r"terminated by signal (SIG[A-Z0-9]+|\d+)")
 
 
 @attrs.frozen(kw_only=True)
@@ -152,8 +148,10 @@ async def run_one_task(
 ) -> int:
     """Run it to its end, showing its outputs; returns the exit code.
 
-    On Ctrl-C or TERM the task is killed first. Raises UnavailableError when no
-    leader is found within ``find_timeout_s``, and what ends a framework.
+    On Ctrl-C or TERM the task is killed first; on a second one we go at once, and
+    the cluster ends the task when our failover timeout is over. Raises
+    UnavailableError when no leader is found within ``find_timeout_s``, and what ends
+    a framework.
     """
     scheduler = OneTask(request, TaskId(f"run-{secrets.token_hex(8)}"))
     framework = FrameworkInfo(
@@ -167,16 +165,26 @@ async def run_one_task(
     outs = (out or sys.stdout.buffer, err or sys.stderr.buffer)
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with open_plain_nursery() as watchers:
-
-            async def watch_signals() -> None:
-                async for _ in signals:
-                    interrupted.set()
-
-            watchers.start_soon(watch_signals)
             async with open_http_client() as http:
                 run = _Run(scheduler, driver, http, interrupted, outs)
-                code = await run.run(find_timeout_s)
+
+                async def watch_signals() -> None:
+                    async for _ in signals:
+                        if interrupted.is_set():
+                            run.abandon()
+                        interrupted.set()
+
+                watchers.start_soon(watch_signals)
+                code = EXIT_INTERRUPTED
+                with run.everything:
+                    code = await run.run(find_timeout_s)
             watchers.cancel()
+    if run.everything.cancelled_caught:
+        typer.echo(
+            "raftleader: left without waiting for the task's end; the cluster ends "
+            f"it within {FAILOVER_TIMEOUT_S:g} s",
+            err=True,
+        )
     return code
 
 
@@ -196,6 +204,13 @@ class _Run:
     outs: tuple[BinaryIO, BinaryIO]
     files: tuple[SandboxFile, ...] = ()
     is_leaving: bool = False
+    everything: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    showing: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+
+    def abandon(self) -> None:
+        """Whoever waits for us has lost patience: ``run`` ends, whatever it does."""
+        self.everything.cancel()
+        self.showing.cancel()
 
     async def run(self, find_timeout_s: float) -> int:
         async with trio.open_nursery() as nursery:
@@ -274,28 +289,6 @@ class _Run:
                 SandboxFile(http=self.http, agent=agent, path=f"{folder}/{name}")
                 for name in ("stdout", "stderr")
             )
-        with trio.CancelScope(shield=True):
+        with trio.CancelScope(shield=True) as self.showing:
             for file, out in zip(self.files, self.outs, strict=True):
                 await copy_if_possible(file, out)
-
-
-def exit_code_of_task(end: TaskStatus) -> int:
-    """The command's own exit code; 1 for a task that ended for another reason."""
-    code = exit_code_in(end.message or "")
-    if code is not None and end.state is not TaskState.KILLED:
-        return code
-    if end.state is TaskState.FINISHED:
-        return EXIT_OK
-    typer.echo(f"raftleader: {end.state.value}: {end.message or 'no reason'}", err=True)
-    return EXIT_FAILED
-
-
-def exit_code_in(message: str) -> int | None:
-    """The exit code in an agent's words about a command that ended."""
-    if found := _STATUS.search(message):
-        return int(found[1])
-    if found := _SIGNAL.search(message):
-        name = found[1]
-        number = int(name) if name.isdigit() else getattr(signal, name, 0)
-        return 128 + int(number)
-    return None

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
+import os
+import signal
+import time
 from collections.abc import Iterable
 from typing import Any, cast
 
 import attrs
 import pytest
+import trio
 
-from raftleader.cli.run_task import OneTask, RunRequest, exit_code_of_task
+from raftleader.cli.run_task import OneTask, RunRequest, run_one_task
 from raftleader.errors import ConfigError
 from raftleader.framework import SchedulerDriver
 from raftleader.protocol.agents import AgentInfo
@@ -114,25 +119,6 @@ def status(state: TaskState, message: str | None) -> TaskStatus:
 
 
 @pytest.mark.parametrize(
-    ("state", "message", "code"),
-    [
-        (TaskState.FINISHED, "Command exited with status 0", 0),
-        (TaskState.FAILED, "Command exited with status 42", 42),
-        (TaskState.FAILED, "Command terminated by signal SIGKILL", 137),
-        (TaskState.FAILED, "Command terminated by signal 15", 143),
-        (TaskState.FAILED, "there is no program nonsense", 1),
-        (TaskState.KILLED, "Command exited with status 0; killed by an operator", 1),
-        (TaskState.LOST, None, 1),
-        (TaskState.FINISHED, None, 0),
-    ],
-)
-def test_end_of_the_task_is_our_exit_code(
-    state: TaskState, message: str | None, code: int
-) -> None:
-    assert exit_code_of_task(status(state, message)) == code
-
-
-@pytest.mark.parametrize(
     ("changes", "problem"),
     [
         ({"cpus": -1.0}, "--cpus"),
@@ -147,3 +133,38 @@ def test_flag_that_cannot_be_is_named(changes: dict[str, Any], problem: str) -> 
     with pytest.raises(ConfigError) as caught:
         request(**changes)
     assert str(caught.value).startswith(problem)
+
+
+@attrs.define
+class LostDriver:
+    """Subscribes, and then hears of no leader any more: every call waits."""
+
+    scheduler: OneTask
+    framework_id: FrameworkId | None = None
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        task_status.started()
+        self.scheduler.agent = "127.0.0.1:1"
+        self.scheduler.launched.set()
+        os.kill(os.getpid(), signal.SIGINT)
+        await trio.sleep_forever()
+
+    async def kill(self, task_id: TaskId) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await trio.sleep_forever()
+
+
+async def test_second_interrupt_ends_the_run_though_no_leader_hears_the_kill(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(
+        "raftleader.cli.run_task.SchedulerDriver",
+        lambda leaders, framework, scheduler: LostDriver(scheduler),
+    )
+    began_s = time.monotonic()
+    code = await run_one_task(
+        request(), ["127.0.0.1:1"], 5.0, out=io.BytesIO(), err=io.BytesIO()
+    )
+    assert code == 130
+    assert time.monotonic() - began_s < 5
+    assert "the cluster ends it" in capsys.readouterr().err
