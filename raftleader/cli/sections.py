@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -10,6 +11,18 @@ from raftleader.errors import ConfigError, InvalidInputError
 from raftleader.limits import AGENT_TIMEOUT_S, OFFER_TIMEOUT_S
 from raftleader.protocol.frameworks import role_problem
 from raftleader.protocol.resources import parse_millis
+
+SECONDS_MAX = 10 * 365 * 24 * 3600.0
+"""Longest time that can be set: of the order of what a framework may ask for, and
+in milliseconds still a number that every codec can carry."""
+
+
+def _check_seconds(section: object, field: attrs.Attribute[Any], value: float) -> None:
+    if not 0 < value <= SECONDS_MAX:
+        raise ConfigError(
+            f"{field.name}: expected more than 0 seconds, and at most ten years, "
+            f"got {value:g}"
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -41,8 +54,12 @@ class LeaderSection:
     cluster_id: str = "raftleader"
     engine: str = "auto"
     weights: tuple[str, ...] = attrs.field(default=(), metadata={"flag": "--weight"})
-    offer_timeout_s: float = OFFER_TIMEOUT_S
-    agent_timeout_s: float = AGENT_TIMEOUT_S
+    offer_timeout_s: float = attrs.field(
+        default=OFFER_TIMEOUT_S, validator=_check_seconds
+    )
+    agent_timeout_s: float = attrs.field(
+        default=AGENT_TIMEOUT_S, validator=_check_seconds
+    )
     log_level: str = "info"
 
     def weight_table(self) -> dict[str, int] | None:
@@ -112,4 +129,4 @@ class ClientSection:
     leaders: tuple[str, ...] = attrs.field(
         default=("127.0.0.1:5050",), metadata={"flag": "--leader"}
     )
-    timeout_s: float = 10.0
+    timeout_s: float = attrs.field(default=10.0, validator=_check_seconds)

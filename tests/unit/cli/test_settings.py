@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from raftleader.cli.sections import AgentSection, ClientSection, LeaderSection
-from raftleader.cli.settings import load_section
+from raftleader.cli.settings import load_section, variable_of
 from raftleader.errors import ConfigError
 
 
@@ -158,3 +158,21 @@ def test_weights_are_thousandths_by_role() -> None:
     for item in ("web", "web=much", "a b=1"):
         with pytest.raises(ConfigError, match="weights: "):
             weights(item)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "1e300"])
+@pytest.mark.parametrize(
+    ("kind", "section", "key"),
+    [
+        (ClientSection, "client", "timeout_s"),
+        (LeaderSection, "leader", "offer_timeout_s"),
+        (LeaderSection, "leader", "agent_timeout_s"),
+    ],
+)
+def test_time_that_nobody_can_wait_for_is_refused_by_name(
+    kind: type[ClientSection] | type[LeaderSection], section: str, key: str, value: str
+) -> None:
+    environ = {variable_of(section, key): value}
+    flags = {"data_dir": Path("data")} if section == "leader" else {}
+    with pytest.raises(ConfigError, match=f"^{key}: expected more than 0 seconds"):
+        load_section(kind, section, flags=flags, environ=environ, file=None)
