@@ -35,25 +35,25 @@ class SandboxFile:
         A sandbox or file that is not there yet has nothing. Raises
         RaftLeaderError when the agent cannot be asked.
         """
-        copied = 0
-        while part := await self._next_part():
-            out.write(part)
-            self.offset += len(part)
-            copied += len(part)
-        if copied:
+        began = self.offset
+        while (size := (await self._read(-1, 0))["offset"]) > self.offset:
+            before, length = self.offset, min(size - self.offset, READ_BYTES)
+            text = (await self._read(self.offset, length))["data"]
+            if REPLACED in text:
+                # All that there is, at once: each download begins at the first
+                # byte again.
+                await self._download(size - self.offset, out)
+            else:
+                self._write(text.encode(), out)
+            if self.offset == before:
+                break  # it was cut meanwhile; the next look tells
+        if self.offset > began:
             out.flush()
-        return copied
+        return self.offset - began
 
-    async def _next_part(self) -> bytes:
-        size = (await self._read(-1, 0))["offset"]
-        length = min(size - self.offset, READ_BYTES)
-        if length <= 0:
-            return b""
-        text = (await self._read(self.offset, length))["data"]
-        if REPLACED in text:
-            return await self._download(length)
-        part: bytes = text.encode()
-        return part
+    def _write(self, part: bytes, out: BinaryIO) -> None:
+        out.write(part)
+        self.offset += len(part)
 
     async def _read(self, offset: int, length: int) -> dict[str, Any]:
         query = urlencode({"path": self.path, "offset": offset, "length": length})
@@ -67,21 +67,21 @@ class SandboxFile:
             raise InvalidInputError("answer", "is not what /files/read answers")
         return answer
 
-    async def _download(self, length: int) -> bytes:
+    async def _download(self, length: int, out: BinaryIO) -> None:
         target = f"/files/download?path={quote(self.path, safe='')}"
-        parts: list[bytes] = []
         skipped, wanted = 0, length
+        begin = self.offset
         async with self.http.stream(self.agent, "GET", target) as answer:
             if answer.status != 200:
                 raise ApiError(answer.status, f"cannot read {self.path}")
             async for data in answer:
-                skip = min(len(data), self.offset - skipped)
+                skip = min(len(data), begin - skipped)
                 skipped += skip
-                parts.append(data[skip : skip + wanted])
-                wanted -= len(parts[-1])
+                part = data[skip : skip + wanted]
+                wanted -= len(part)
+                self._write(part, out)
                 if wanted == 0:
                     break
-        return b"".join(parts)
 
 
 async def copy_if_possible(file: SandboxFile, out: BinaryIO) -> bool:

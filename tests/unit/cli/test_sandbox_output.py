@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import trio
 
-from raftleader.cli.sandbox_output import SandboxFile, copy_if_possible
+from raftleader.cli.sandbox_output import READ_BYTES, SandboxFile, copy_if_possible
 from raftleader.errors import ApiError
 from raftleader.framework import open_http_client
 from raftleader.httpd.messages import Request, Response
@@ -107,3 +107,13 @@ async def test_agent_that_refuses_is_told_and_may_be_passed_over(
     with pytest.raises(ApiError):
         await file.copy_new(io.BytesIO())
     assert not await copy_if_possible(file, io.BytesIO())
+
+
+async def test_large_binary_file_is_downloaded_once_and_not_once_for_each_part(
+    agent: FakeAgent, file: SandboxFile
+) -> None:
+    agent.content = bytes(range(256)) * (5 * READ_BYTES // 256)
+    out = io.BytesIO()
+    assert await file.copy_new(out) == len(agent.content)
+    assert out.getvalue() == agent.content
+    assert agent.requests.count("/files/download") == 1
