@@ -25,18 +25,23 @@ class Ending:
 
     @property
     def exit_code(self) -> int:
-        """130 for Ctrl-C; TERM and a cut lifeline are orderly ends."""
+        """130 for Ctrl-C; TERM, HUP and a cut lifeline are orderly ends."""
         return EXIT_INTERRUPTED if self.signal_number == signal.SIGINT else EXIT_OK
 
 
 async def run_until_ended(service: Service, *, lifeline_fd: int | None = None) -> int:
-    """Run ``service``; on INT, TERM or a cut lifeline cancel it. Returns the exit code.
+    """Run ``service``; on a signal or a cut lifeline cancel it. Returns the exit code.
 
+    Signals are INT, TERM, and HUP, which comes when a terminal is closed: folders and
+    tasks must not stay behind then either. Under ``nohup`` HUP stays ignored.
     The service's own cleanup is awaited, however long it takes, unless the lifeline
     was cut: then the process ends after STOP_TIMEOUT_S at the latest.
     """
     ending = Ending()
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    with trio.open_signal_receiver(*numbers) as signals:
         async with trio.open_nursery() as watchers:
             with trio.CancelScope() as scope:
                 watchers.start_soon(_cancel_on_signal, signals, scope, ending)

@@ -16,7 +16,8 @@ async def forever() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)]
+    ("number", "code"),
+    [(signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, 130)],
 )
 async def test_service_ends_cleanly_on_a_signal(
     number: signal.Signals, code: int
@@ -37,6 +38,25 @@ async def test_service_ends_cleanly_on_a_signal(
     with trio.fail_after(5):
         assert await run_until_ended(service) == code
     assert cleaned == ["yes"]
+
+
+async def test_service_under_nohup_outlives_its_terminal() -> None:
+    finished: list[str] = []
+
+    async def hung_up() -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        await trio.testing.wait_all_tasks_blocked()
+        await trio.lowlevel.checkpoint()
+        finished.append("yes")
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with trio.fail_after(5):
+            assert await run_until_ended(hung_up) == 0
+        assert finished == ["yes"]
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 async def test_service_ends_when_its_lifeline_is_cut() -> None:
