@@ -162,9 +162,11 @@ class LeaderLinks:
             logger.debug("session with %s ended: %s", address, _first(group))
 
     async def _read(self, link: Link, session: Session) -> None:
+        # Pings do not count as an introduction: the hello itself may be lost.
+        hello_due_s = trio.current_time() + self.config.hello_timeout_s
         while True:
             frames: list[bytes] = []
-            with trio.move_on_after(self._patience_s(session)) as patience:
+            with trio.move_on_at(self._silent_at_s(session, hello_due_s)) as patience:
                 frames = await link.receive_many()
             if patience.cancelled_caught:
                 logger.warning("a leader node is silent; dialling it anew")
@@ -182,10 +184,12 @@ class LeaderLinks:
                         session.is_greeted = True
                     await self.inbox.post(MessageArrived(session.number, message))
 
-    def _patience_s(self, session: Session) -> float:
+    def _silent_at_s(self, session: Session, hello_due_s: float) -> float:
         if not session.is_greeted:
-            return self.config.hello_timeout_s
-        return self.config.silence_timeout_s if session.is_pinged else float("inf")
+            return hello_due_s
+        if not session.is_pinged:
+            return float("inf")
+        return trio.current_time() + self.config.silence_timeout_s
 
 
 async def _write(link: Link, session: Session) -> None:

@@ -4,7 +4,9 @@ Theory of operation. Once an agent is registered (a command only if the log does
 not say so already) it is told so, and sent every launch and kill the log has for
 it; its digest then shows whether anything else differs. From then on each applied
 entry names the tasks it touched, and what is not confirmed is sent again every
-RESEND_INTERVAL_S. Nothing here remembers what to do: it follows from the state.
+RESEND_INTERVAL_S: launches, kills, and that it is registered, since an agent that
+did not hear that sends no updates. Nothing here remembers what to do: it follows
+from the state.
 
 Everything sent carries the term, and agents ignore a lower one, so what a deposed
 leader sends from its old state does no harm (promise P8).
@@ -71,7 +73,7 @@ class AgentDuties:
         self._counts = counts
         self._by_agent: dict[AgentId, AgentSession] = {}
         self._heard_s: dict[AgentId, float] = {}
-        # Sessions that owe something: a registration, or resends.
+        # Sessions that owe something, or are owed: a registration, a digest, resends.
         self._restless: dict[AgentSession, None] = {}
         self._is_over = False
 
@@ -125,8 +127,11 @@ class AgentDuties:
         if agent_id is None:
             return  # not registered yet: it will say it again
         if isinstance(message, TaskList):
+            session.is_in_sync = True
             self._take_list(session, agent_id, message)
-        elif not digest_is_equal(self._state, agent_id, message.digest):
+        elif digest_is_equal(self._state, agent_id, message.digest):
+            session.is_in_sync = True
+        else:
             session.send(TaskListWanted(term=self.term))
 
     def register(self, session: AgentSession) -> None:
@@ -209,6 +214,8 @@ class AgentDuties:
             for session in list(self._restless):
                 if session.agent_id is None:
                     self.register(session)
+                elif not session.is_in_sync and session.registered_s <= due_s:
+                    self._tell_registered(session, session.agent_id)
                 for key, sent_s in list(session.runs.items()):
                     if not run_is_due(self._state.tasks.get(key)):
                         del session.runs[key]
@@ -224,7 +231,7 @@ class AgentDuties:
     def _registered(self, session: AgentSession, agent_id: AgentId) -> None:
         session.agent_id = agent_id
         self._by_agent[agent_id] = session
-        session.send(Registered(term=self.term, agent_id=agent_id))
+        self._tell_registered(session, agent_id)
         now_s = trio.current_time()
         for task in unconfirmed_tasks(self._state, agent_id):
             session.send_run(task.key, now_s)
@@ -232,6 +239,11 @@ class AgentDuties:
             session.send_kill(task.key, now_s)
         self._settle_rest(session)
         self._connected_changed()
+
+    def _tell_registered(self, session: AgentSession, agent_id: AgentId) -> None:
+        """The agent answers with its digest, and then sends its updates."""
+        session.registered_s = trio.current_time()
+        session.send(Registered(term=self.term, agent_id=agent_id))
 
     def _look_at_task(self, key: TaskKey, now_s: float) -> None:
         task = self._state.tasks.get(key)
@@ -270,7 +282,8 @@ class AgentDuties:
             session.cut("overloaded")
 
     def _settle_rest(self, session: AgentSession) -> None:
-        if session.agent_id is None or session.runs or session.kills:
+        is_done = session.agent_id is not None and session.is_in_sync
+        if not is_done or session.runs or session.kills:
             self._restless[session] = None
         else:
             self._restless.pop(session, None)

@@ -42,6 +42,8 @@ class AgentSession:
         told_term: The term we lead, as it was told last; 0 for a standby, None if
             it was told nothing yet.
         agent_id: Its id, once it is registered in that term.
+        registered_s: When it was told so last.
+        is_in_sync: It has shown since that its tasks are those of the log.
         is_registering: A RegisterAgent of its is on its way into the log.
         runs, kills: Launches and kills not confirmed, and when they were sent last.
         updates_in_flight: Updates that are on their way into the log.
@@ -56,6 +58,8 @@ class AgentSession:
         self.last_heard_s = trio.current_time()
         self.told_term: int | None = None
         self.agent_id: AgentId | None = None
+        self.registered_s = 0.0
+        self.is_in_sync = False
         self.is_registering = False
         self.runs: dict[TaskKey, float] = {}
         self.kills: dict[TaskKey, float] = {}
@@ -132,6 +136,7 @@ class AgentSession:
     def forget_term(self) -> None:
         """What was due in an earlier term is derived again in the next."""
         self.agent_id = None
+        self.is_in_sync = False
         self.is_registering = False
         for table in (self.runs, self.kills, self._runs_due, self._kills_due):
             table.clear()

@@ -204,3 +204,23 @@ async def test_inbox_makes_links_wait_when_it_is_full(
 
     assert await inbox.take() == [Tick()] * WAITING_EVENTS_MAX
     assert await inbox.take() == [SessionLost(1)]
+
+
+async def test_node_that_pings_but_has_not_introduced_itself_is_dialled_anew(
+    autojump_clock: trio.testing.MockClock,
+    world: Any,
+    links: LeaderLinks,
+    nursery: trio.Nursery,
+) -> None:
+    """Its hello was lost; what it sends otherwise does not make up for it."""
+    leader = world.leaders["n1"]
+    leader.first_frames = []
+    nursery.start_soon(links.run)
+    nursery.start_soon(greet_always, links)
+    await leader.wait(lambda it: it.hellos)
+    with trio.move_on_after(30):
+        while len(leader.hellos) == 1:
+            await leader.say(Ping(number=1))
+            await trio.sleep(1)
+    assert len(leader.hellos) == 2
+    assert leader.hello_times[1] - leader.hello_times[0] < 6.5

@@ -197,3 +197,41 @@ async def test_sessions_are_bounded(autojump_clock, world, info):
     link = await dial(world, node)
     await say(link, hello(info))
     assert isinstance(await hear(link), rpc.Refused)
+
+
+async def test_registered_is_repeated_until_the_agent_has_shown_its_tasks(
+    autojump_clock, world, info
+):
+    """The frame, or the answer, may have been lost while the link goes on."""
+    node = await world.node()
+    link = await dial(world, node)
+    await say(link, hello(info))
+    heard = [await hear(link) for _ in range(2)]
+    assert isinstance(heard[1], rpc.Registered)
+
+    async def count_registered(duration_s):
+        found = 0
+        with trio.move_on_after(duration_s):
+            while True:
+                found += isinstance(await hear(link), rpc.Registered)
+        return found
+
+    assert 2 <= await count_registered(17) <= 3
+    await say(link, rpc.TaskDigest(digest=rpc.digest_of_tasks([])))
+    await trio.sleep(1)
+    assert await count_registered(17) == 0
+
+
+async def test_a_list_that_was_lost_is_asked_for_again(autojump_clock, world, info):
+    node = await world.node()
+    link = await dial(world, node)
+    await say(link, hello(info))
+    wanted = 0
+    with trio.move_on_after(12):
+        while True:
+            message = await hear(link)
+            if isinstance(message, rpc.Registered):
+                digest = rpc.digest_of_tasks([("f", "nobody knows it")])
+                await say(link, rpc.TaskDigest(digest=digest))
+            wanted += isinstance(message, rpc.TaskListWanted)
+    assert wanted >= 2
