@@ -44,6 +44,9 @@ class Result:
 
 def merge(results: Iterable[Result]) -> Verdict:
     """The worst verdict; UNKNOWN when there is none at all."""
-    order = list(Verdict)
-    verdicts = [result.verdict for result in results]
-    return max(verdicts, key=order.index) if verdicts else Verdict.UNKNOWN
+    return worst(result.verdict for result in results)
+
+
+def worst(verdicts: Iterable[Verdict]) -> Verdict:
+    """The worst of these; UNKNOWN when there is none at all."""
+    return max(verdicts, key=list(Verdict).index, default=Verdict.UNKNOWN)

@@ -4,9 +4,8 @@ Theory of operation. Once an agent is registered (a command only if the log does
 not say so already) it is told so, and sent every launch and kill the log has for
 it; its digest then shows whether anything else differs. From then on each applied
 entry names the tasks it touched, and what is not confirmed is sent again every
-RESEND_INTERVAL_S: launches, kills, and that it is registered, since an agent that
-did not hear that sends no updates. Nothing here remembers what to do: it follows
-from the state.
+RESEND_INTERVAL_S: launches, kills, and Registered, without which an agent sends no
+updates. Nothing here remembers what to do: it follows from the state.
 
 Everything sent carries the term, and agents ignore a lower one, so what a deposed
 leader sends from its old state does no harm (promise P8).

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from chaos.checkers.all_done import all_done
+from chaos.checkers.enough_seen import enough_seen
+from chaos.checkers.invariants_hold import invariants_hold
 from chaos.checkers.no_double_launch import no_double_launch
 from chaos.checkers.nothing_answered_lost import nothing_answered_lost
+from chaos.checkers.nothing_failed import nothing_failed
+from chaos.checkers.offers_known import offers_known
 from chaos.checkers.offers_survive import offers_survive
 from chaos.checkers.replicas_agree import Observed, replicas_agree
 from chaos.checkers.updates_in_order import Delivered, updates_in_order
@@ -68,3 +73,34 @@ def test_verdicts_merge_to_the_worst_and_nothing_seen_is_unknown() -> None:
     assert merge([result(Verdict.VALID), result(Verdict.UNKNOWN)]) is Verdict.UNKNOWN
     assert merge([result(Verdict.UNKNOWN), result(Verdict.INVALID)]) is Verdict.INVALID
     assert no_double_launch([]).verdict is Verdict.UNKNOWN
+
+
+def test_offers_known_catches_an_offer_only_one_side_has() -> None:
+    good = offers_known(held={"f": ["1"], "g": []}, in_log={"f": ["1"]})
+    assert (good.verdict, good.checked) == (Verdict.VALID, 2)
+    bad = offers_known(held={"f": ["1", "3"]}, in_log={"f": ["1", "2"]})
+    assert bad.problems == (
+        "f was never sent offer 2",
+        "f was not told that offer 3 is gone",
+    )
+
+
+def test_invariants_hold_catches_a_violation_and_needs_entries() -> None:
+    assert invariants_hold([], judged=3).verdict is Verdict.VALID
+    assert invariants_hold([], judged=0).verdict is Verdict.UNKNOWN
+    assert invariants_hold(["agent a: ..."], judged=3).verdict is Verdict.INVALID
+
+
+def test_all_done_and_nothing_failed_catch_what_they_are_told() -> None:
+    assert all_done([]).verdict is Verdict.VALID
+    assert all_done(["task t has not ended"]).problems == ("task t has not ended",)
+    assert nothing_failed([]).verdict is Verdict.VALID
+    assert nothing_failed(["n1 died"]).verdict is Verdict.INVALID
+
+
+def test_enough_seen_says_what_was_lacking() -> None:
+    least = {"crashes": 1, "launched": 5}
+    assert enough_seen({"crashes": 1, "launched": 5}, least).verdict is Verdict.VALID
+    lacking = enough_seen({"launched": 4}, least)
+    assert lacking.verdict is Verdict.UNKNOWN
+    assert lacking.problems == ("crashes: 0, want 1", "launched: 4, want 5")
