@@ -68,6 +68,9 @@ FAILOVER_TIMEOUT_S_MAX = 10 * 365 * 24 * 3600.0
 RESUBSCRIBE_GRACE_S = 60.0
 """After a leader failover a framework has at least this long to come back,
 whatever its own failover timeout: the failover was not its fault."""
+ROLES_MAX = 1_000
+"""Roles of one framework. The allocator looks at each; a hundred thousand held up
+the leader for half a second, which costs it its office."""
 COMPLETED_FRAMEWORKS_MAX = 10_000
 """Tombstones of removed frameworks. A removed id stays refused so long."""
 COMPLETED_TASKS_MAX = 5_000

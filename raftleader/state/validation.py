@@ -12,6 +12,7 @@ from raftleader.limits import (
     ID_CHARS_MAX,
     KILL_GRACE_S_MAX,
     RESOURCE_NAMES_MAX,
+    ROLES_MAX,
     TASK_DATA_BYTES_MAX,
 )
 from raftleader.protocol.agents import AgentInfo
@@ -43,6 +44,8 @@ def framework_problem(info: FrameworkInfo, suppressed: tuple[str, ...]) -> str |
     """Why a framework cannot subscribe like this. The words are Mesos' own."""
     if not info.roles:
         return "'FrameworkInfo.roles' must name at least one role"
+    if len(info.roles) > ROLES_MAX:
+        return f"'FrameworkInfo.roles' has more than {ROLES_MAX} roles"
     if len(info.roles) > 1 and not info.is_capable("MULTI_ROLE"):
         return "'FrameworkInfo.roles' has several roles without MULTI_ROLE"
     if len(set(info.roles)) != len(info.roles):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from raftleader.limits import FAILOVER_TIMEOUT_S_MAX
+from raftleader.limits import FAILOVER_TIMEOUT_S_MAX, ROLES_MAX
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.tasks import TaskState
 from raftleader.state import commands as c
@@ -43,6 +43,13 @@ def test_subscribe_gives_a_growing_number_to_each_subscription(trial: Trial) -> 
         ({"roles": ()}, "at least one role"),
         ({"roles": ("a", "b")}, "MULTI_ROLE"),
         ({"roles": ("a", "a"), "capabilities": ("MULTI_ROLE",)}, "duplicate"),
+        (
+            {
+                "roles": tuple(f"r{n}" for n in range(ROLES_MAX + 1)),
+                "capabilities": ("MULTI_ROLE",),
+            },
+            "more than 1000 roles",
+        ),
         ({"roles": ("a b",)}, "Role 'a b' is invalid"),
         ({"roles": ("../x",)}, "Role '../x' is invalid"),
         ({"failover_timeout_ms": -1}, "failover_timeout"),
