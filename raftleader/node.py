@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import enum
 import gc
+import math
 import random
 import time
 from collections import Counter
@@ -92,8 +93,8 @@ class NodeConfig:
         if self.engine is Engine.SINGLE_NODE and len(self.members) > 1:
             raise ConfigError("engine: single_node is for a cluster of one member")
         for name in ("offer_timeout_s", "agent_timeout_s", "heartbeat_interval_s"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} must be more than 0")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"{name} must be more than 0, and finite")
         for role, weight in (self.weights or {}).items():
             if weight <= 0:
                 raise ConfigError(f"weights: that of {role!r} must be more than 0")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import random
 
 import attrs
@@ -117,6 +118,8 @@ async def test_two_nodes_cannot_share_a_data_directory(tmp_path):
         ({"cluster_id": ""}, "cluster_id must not be empty"),
         ({"node_id": "n9"}, "members does not name this node, 'n9'"),
         ({"agent_timeout_s": 0.0}, "agent_timeout_s must be more than 0"),
+        ({"offer_timeout_s": math.inf}, "offer_timeout_s must be .* finite"),
+        ({"heartbeat_interval_s": math.nan}, "heartbeat_interval_s must be"),
         ({"weights": {"web": 0}}, "weights: that of 'web' must be more than 0"),
         (
             {"engine": "single_node", "members": {"n1": "a", "n2": "b"}},
