@@ -1,5 +1,21 @@
-"""``python -m raftleader``: the command line, without a console script."""
+"""``python -m raftleader`` and the console script.
 
-from raftleader.cli.main import main
+Nothing else is imported before ``main`` runs, so that Ctrl-C ends a command in
+order also while its modules are being loaded.
+"""
 
-main()
+import sys
+
+
+def main() -> None:
+    """The command line; leaves with its exit code."""
+    try:
+        from raftleader.cli.main import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -11,6 +11,8 @@ import trio
 
 from raftleader.errors import (
     ApiError,
+    ConfigError,
+    InvalidInputError,
     OutcomeUnknownError,
     RaftLeaderError,
     UnavailableError,
@@ -23,6 +25,7 @@ ANSWER_TIMEOUT_S = 3.0
 ROUNDS_PAUSE_S = 0.2
 """Between two rounds over all nodes while none of them leads."""
 _STATUSES_WITHOUT_LEADER = frozenset({307, 503})
+_STATUS_NO_SUCH_PAGE = 404
 
 
 @attrs.frozen(kw_only=True)
@@ -54,7 +57,7 @@ class ApiClient:
                         problems[address] = str(error)
                     except ApiError as error:
                         if error.status not in _STATUSES_WITHOUT_LEADER:
-                            raise
+                            raise stranger(address, error) from error
                         problems[address] = f"{address}: {error}"
                 await trio.sleep(ROUNDS_PAUSE_S)
         words = "; ".join(problems.values()) or "no answer"
@@ -66,13 +69,33 @@ class ApiClient:
         self, address: str, *, timeout_s: float = ANSWER_TIMEOUT_S
     ) -> dict[str, Any] | None:
         """What one node says of itself, or None while it does not answer."""
+        try:
+            return await self.ask_status(address, timeout_s=timeout_s)
+        except RaftLeaderError:
+            return None
+
+    async def ask_status(
+        self, address: str, *, timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> dict[str, Any]:
+        """What one node says of itself. Raises RaftLeaderError that says why not."""
         with trio.move_on_after(timeout_s):
             try:
                 status = await self.http.get_json(address, f"{API}/status")
-            except RaftLeaderError:
-                return None
-            return status if isinstance(status, dict) else None
-        return None
+            except ApiError as error:
+                raise stranger(address, error) from error
+            if not isinstance(status, dict):
+                raise InvalidInputError(address, "is no leader node's API")
+            return status
+        raise UnavailableError(f"{address}: no answer within {timeout_s:g} s")
+
+
+def stranger(address: str, error: ApiError) -> RaftLeaderError:
+    """The error for a server that is none of ours, or not the one meant."""
+    if error.status != _STATUS_NO_SUCH_PAGE:
+        return error
+    return ConfigError(
+        f"{address} is not the API of a leader node: {error.text or 'HTTP 404'}"
+    )
 
 
 @asynccontextmanager

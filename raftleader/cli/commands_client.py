@@ -32,7 +32,8 @@ def status(
 ) -> None:
     """Show each leader node: who leads, its term, how far its log is.
 
-    Exit code 75 when there is no leader.
+    The nodes are those that you name, and the leader. Exit code 75 when there is
+    no leader.
 
     Example: raftleader status --leader 127.0.0.1:5050 --leader 127.0.0.1:5051
     """
@@ -71,7 +72,7 @@ def tasks(leader: Leaders = None, config: Config = None, as_json: Json = False) 
 
 def run(
     command: Annotated[
-        list[str], typer.Argument(metavar="COMMAND...", help="What to run.")
+        list[str], typer.Argument(metavar="COMMAND", help="What to run.")
     ],
     cpus: Annotated[float, typer.Option(help="CPUs it may use.")] = 0.1,
     mem: Annotated[float, typer.Option(help="Memory it may use, in MB.")] = 32.0,

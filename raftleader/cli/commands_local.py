@@ -52,7 +52,9 @@ def up(
     no_restart: Annotated[
         bool, typer.Option("--no-restart", help="A node that dies stays dead.")
     ] = False,
-    log_level: Annotated[str, typer.Option(help="Of all nodes.")] = "info",
+    log_level: Annotated[
+        str, typer.Option(help="Of all nodes: debug, info, warning or error.")
+    ] = "info",
     as_json: Json = False,
 ) -> None:
     """Run a cluster of real processes on this machine until Ctrl-C.

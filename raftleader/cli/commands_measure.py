@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 bench_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Measure a local cluster of real processes, fdatasync on.",
+    help="Measure a local cluster of real processes, fdatasync on.\n\n"
+    "Example: raftleader bench failover --kills 20",
 )
 
 

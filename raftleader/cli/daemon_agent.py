@@ -6,9 +6,13 @@ from functools import cache, partial
 
 from agent.config import AgentConfig
 from agent.service import run_agent
-from raftleader.cli.daemons import serve
+from raftleader.cli.daemons import check_host_port, check_transport_address, serve
 from raftleader.cli.sections import AgentSection
 from transports.registry import transport_for
+
+AFTER_DAMAGE = """\
+Restore the file from a copy. Or give the agent an empty work_dir: it joins as a new
+agent, and the tasks of the old one are reported lost. See docs/agent.md."""
 
 
 async def serve_agent(section: AgentSection, *, lifeline_fd: int | None) -> int:
@@ -17,12 +21,13 @@ async def serve_agent(section: AgentSection, *, lifeline_fd: int | None) -> int:
     Raises ConfigError, JournalDamagedError or OSError if it cannot begin.
     """
     for address in section.leaders:
-        transport_for(address)
+        check_transport_address("leaders", address)
+    check_host_port("http", section.http)
     config = AgentConfig(
         leaders=section.leaders,
         work_dir=section.work_dir,
         http=section.http,
-        hostname=section.hostname,
+        hostname=section.hostname or None,
         resources=section.resources,
         attributes=section.attributes,
         cluster_id=section.cluster_id,
@@ -30,5 +35,6 @@ async def serve_agent(section: AgentSection, *, lifeline_fd: int | None) -> int:
     return await serve(
         partial(run_agent, config, transport_for=cache(transport_for)),
         addresses={"http": section.http},
+        after_damage=AFTER_DAMAGE,
         lifeline_fd=lifeline_fd,
     )

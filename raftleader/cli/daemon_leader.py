@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from functools import partial
 
-from raftleader.cli.daemons import serve
+from raftleader.cli.daemons import check_host_port, check_transport_address, serve
 from raftleader.cli.exit_codes import one_line
 from raftleader.cli.sections import LeaderSection
 from raftleader.errors import ConfigError
 from raftleader.node import Engine, NodeConfig, run_node
-from transports.registry import transport_for
+from raftleader.protocol.ids import id_problem
 
 NO_PEER = "tcp://127.0.0.1:0"
 """The peer address of a node that has no peers; nobody listens there."""
+AFTER_DAMAGE = """\
+Restore the file from a copy. Or, in a cluster of several leaders: move it away, so
+that this node begins anew, but only while all other leader nodes run and have caught
+up with the leader. See docs/replication.md."""
 
 
 async def serve_leader(section: LeaderSection, *, lifeline_fd: int | None) -> int:
@@ -24,15 +28,25 @@ async def serve_leader(section: LeaderSection, *, lifeline_fd: int | None) -> in
     addresses = {"http": config.http, "agents": config.agents}
     addresses |= {"peers": config.members[config.node_id]} if section.peers else {}
     return await serve(
-        partial(run_node, config), addresses=addresses, lifeline_fd=lifeline_fd
+        partial(run_node, config),
+        addresses=addresses,
+        after_damage=AFTER_DAMAGE,
+        lifeline_fd=lifeline_fd,
     )
 
 
 def node_config_of(section: LeaderSection) -> NodeConfig:
-    """Checked, with its data folder made. Raises ConfigError, BadAddressError."""
+    """Checked, with its data folder made. Raises ConfigError."""
+    for key in ("node_id", "cluster_id"):
+        if problem := id_problem(getattr(section, key)):
+            raise ConfigError(f"{key}: {problem}")
     members = section.peer_table() or {section.node_id: NO_PEER}
-    for address in (*members.values(), section.agents):
-        transport_for(address)
+    for address in members.values():
+        check_transport_address("peers", address)
+    check_transport_address("agents", section.agents)
+    check_host_port("http", section.http)
+    if section.http_advertise is not None:
+        check_host_port("http_advertise", section.http_advertise)
     try:
         engine = Engine(section.engine)
     except ValueError:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import NoReturn
 
 import trio
@@ -31,6 +34,8 @@ EXIT_TRY_AGAIN = 75
 """It did not happen, and the same may work later."""
 EXIT_INTERRUPTED = 130
 """Ctrl-C."""
+EXIT_BROKEN_PIPE = 141
+"""Whoever read our output has enough of it."""
 
 _CODES: tuple[tuple[type[Exception], int], ...] = (
     (ConfigError, EXIT_USAGE),
@@ -41,6 +46,7 @@ _CODES: tuple[tuple[type[Exception], int], ...] = (
     (OverloadedError, EXIT_TRY_AGAIN),
     (UnavailableError, EXIT_TRY_AGAIN),
     (RaftLeaderError, EXIT_FAILED),
+    (BrokenPipeError, EXIT_BROKEN_PIPE),
     (OSError, EXIT_FAILED),
 )
 """First match counts."""
@@ -98,12 +104,22 @@ def run_command(command: Callable[[], Awaitable[int | None]]) -> NoReturn:
         known = exit_code_of(cause)
         if known is None:
             raise
-        if not isinstance(cause, KeyboardInterrupt):
+        if isinstance(cause, BrokenPipeError):
+            _forget_stdout()
+        elif not isinstance(cause, KeyboardInterrupt):
             typer.echo(f"raftleader: {one_line(cause)}", err=True)
+            for note in getattr(cause, "__notes__", ()):
+                typer.echo(note, err=True)
             if detail := getattr(cause, "detail", ""):
                 typer.echo(detail, err=True)
         raise typer.Exit(known) from error
     raise typer.Exit(EXIT_OK if code is None else code)
+
+
+def _forget_stdout() -> None:
+    """What is still in its buffer must not fail again when the process ends."""
+    with suppress(OSError, AttributeError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def one_line(error: BaseException) -> str:

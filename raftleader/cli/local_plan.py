@@ -13,6 +13,7 @@ import attrs
 import psutil
 
 from raftleader.cli.local_ports import LOOPBACK, free_ports, ports_from
+from raftleader.cli.log_lines import LOG_LEVELS
 from raftleader.errors import ConfigError, InvalidInputError
 from raftleader.protocol.resources import parse_resources, split_key
 
@@ -169,6 +170,10 @@ def _check(options: LocalClusterOptions) -> None:
         raise ConfigError(f"--leaders: expected 1 to {LEADERS_MAX}")
     if not 0 <= options.agents <= AGENTS_MAX:
         raise ConfigError(f"--agents: expected 0 to {AGENTS_MAX}")
+    if options.log_level not in LOG_LEVELS:
+        raise ConfigError(
+            f"--log-level: {options.log_level!r} is none of {', '.join(LOG_LEVELS)}"
+        )
     if options.agent_resources is not None:
         try:
             parse_resources(options.agent_resources)

@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import trio
 
 from raftleader.cli.api_client import API, ApiClient
-from raftleader.cli.exit_codes import EXIT_OK, EXIT_TRY_AGAIN
+from raftleader.cli.exit_codes import EXIT_OK, EXIT_TRY_AGAIN, one_line
 from raftleader.cli.output import Column, Output
 from raftleader.cli.rows import rows_of
+from raftleader.errors import RaftLeaderError
 
 
 async def show_status(client: ApiClient, output: Output) -> int:
-    """One row for each leader address that was given; 75 if none of them leads."""
+    """One row for each address that was given, and one for the leader if it was not.
+
+    Returns 75 if nobody knows a leader.
+    """
     rows: dict[str, dict[str, Any]] = {}
+    problems: list[str] = []
 
     async def ask(address: str) -> None:
-        status = await client.status_of(address)
-        rows[address] = {"address": address, "up": status is not None, **(status or {})}
+        try:
+            status = await client.ask_status(address)
+        except RaftLeaderError as error:
+            rows[address] = {"address": address, "up": False}
+            text = one_line(error)
+            problems.append(text if address in text else f"{address}: {text}")
+        else:
+            rows[address] = {"address": address, "up": True, **status}
 
-    async with trio.open_nursery() as nursery:
-        for address in client.addresses:
-            nursery.start_soon(ask, address)
-    ordered = [rows[address] for address in client.addresses]
+    async def ask_all(addresses: Iterable[str]) -> None:
+        async with trio.open_nursery() as nursery:
+            for address in addresses:
+                nursery.start_soon(ask, address)
+
+    given = list(dict.fromkeys(client.addresses))
+    await ask_all(given)
+    named = {str(row.get("leader_address") or "") for row in rows.values()}
+    known = {row.get("http_address") for row in rows.values()} | {*given, ""}
+    others = sorted(named - known)
+    await ask_all(others)
+    ordered = [rows[address] for address in [*given, *others]]
     output.rows(
         ordered,
         [
@@ -39,6 +58,8 @@ async def show_status(client: ApiClient, output: Output) -> int:
             Column(key="counts", heading="COUNTS"),
         ],
     )
+    for problem in sorted(problems):
+        output.note(f"raftleader: {problem}")
     has_leader = any(row.get("leader_address") for row in ordered)
     return EXIT_OK if has_leader else EXIT_TRY_AGAIN
 
@@ -58,6 +79,8 @@ COLUMNS: Mapping[str, Sequence[Column]] = {
     "frameworks": columns(
         "id", "name", "user", "roles", "connected", "tasks", "offers"
     ),
-    "agents": columns("id", "hostname", "address", "state", "resources", "used"),
+    "agents": columns(
+        "id", "hostname", "address", "state", "connected", "resources", "used"
+    ),
     "tasks": columns("id", "name", "framework_id", "agent_id", "state", "resources"),
 }

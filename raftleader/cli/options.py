@@ -10,13 +10,15 @@ import typer
 
 from raftleader.cli.sections import ClientSection
 from raftleader.cli.settings import load_section
+from raftleader.errors import ConfigError, InvalidInputError
+from raftleader.framework.addresses import parse_address
 
 Json = Annotated[
     bool, typer.Option("--json", help="JSON on standard output, nothing else there.")
 ]
 Config = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="TOML file; see docs."),
+    typer.Option("--config", metavar="FILE", help="TOML file of settings."),
 ]
 LogLevel = Annotated[
     str | None,
@@ -46,10 +48,18 @@ def client_section(
     leaders: list[str] | None, config: Path | None, *, timeout_s: float | None = None
 ) -> ClientSection:
     """How to reach the cluster. Raises ConfigError."""
-    return load_section(
+    section = load_section(
         ClientSection,
         "client",
         flags={"leaders": leaders, "timeout_s": timeout_s},
         environ=os.environ,
         file=config,
     )
+    if not section.leaders:
+        raise ConfigError("leaders: name at least one HOST:PORT")
+    for address in section.leaders:
+        try:
+            parse_address(address)
+        except InvalidInputError as error:
+            raise ConfigError(f"leaders: {error.problem}") from error
+    return section

@@ -6,8 +6,10 @@ JSON goes to standard output and nothing else does; whatever is said beside it
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TextIO
 
 import attrs
@@ -33,8 +35,8 @@ class Output:
     """Where a command writes. ``as_json`` chooses the form of results."""
 
     as_json: bool = False
-    out: TextIO = attrs.field(factory=lambda: sys.stdout)
-    err: TextIO = attrs.field(factory=lambda: sys.stderr)
+    out: TextIO = attrs.field(factory=lambda: sys.stdout or nowhere())
+    err: TextIO = attrs.field(factory=lambda: sys.stderr or nowhere())
 
     @property
     def console(self) -> Console:
@@ -92,6 +94,11 @@ class Output:
     def note(self, text: str) -> None:
         """A line beside the result."""
         print(text, file=self.err, flush=True)
+
+
+def nowhere() -> TextIO:
+    """For a process that was started without that stream."""
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def cell(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import secrets
 import signal
 import sys
@@ -16,6 +17,7 @@ import trio
 import typer
 
 from raftleader.cli.exit_codes import EXIT_INTERRUPTED
+from raftleader.cli.output import nowhere
 from raftleader.cli.sandbox_output import SandboxFile, copy_if_possible
 from raftleader.cli.task_end import exit_code_of_task
 from raftleader.errors import ConfigError, RaftLeaderError, UnavailableError
@@ -155,14 +157,17 @@ async def run_one_task(
     """
     scheduler = OneTask(request, TaskId(f"run-{secrets.token_hex(8)}"))
     framework = FrameworkInfo(
-        user=getpass.getuser(),
+        user=user_name(),
         name=f"run {request.name}",
         roles=(request.role,),
         failover_timeout_ms=round(FAILOVER_TIMEOUT_S * 1000),
     )
     driver = SchedulerDriver(leaders, framework, scheduler)
     interrupted = trio.Event()
-    outs = (out or sys.stdout.buffer, err or sys.stderr.buffer)
+    outs = (
+        out or (sys.stdout or nowhere()).buffer,
+        err or (sys.stderr or nowhere()).buffer,
+    )
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with open_plain_nursery() as watchers:
             async with open_http_client() as http:
@@ -186,6 +191,14 @@ async def run_one_task(
             err=True,
         )
     return code
+
+
+def user_name() -> str:
+    """Of this process; its number if nobody gave it a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 async def _cancel_after(event: trio.Event, scope: trio.CancelScope) -> None:
@@ -264,6 +277,10 @@ class _Run:
         if self.interrupted.is_set():
             return EXIT_INTERRUPTED
         if waiting.cancelled_caught:
+            what = "not started" if scheduler.agent is None else "not done"
+            typer.echo(
+                f"raftleader: {what} after {timeout_s:g} s (--timeout)", err=True
+            )
             return EXIT_TIMEOUT
         assert scheduler.end is not None
         return exit_code_of_task(scheduler.end)

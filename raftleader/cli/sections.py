@@ -72,7 +72,7 @@ class LeaderSection:
             try:
                 table[role] = parse_millis(number, "weights")
             except InvalidInputError as error:
-                raise ConfigError(str(error)) from error
+                raise ConfigError(f"weights: {item!r}: {error.problem}") from error
         return table or None
 
     def peer_table(self) -> dict[str, str]:

@@ -100,10 +100,18 @@ def _refuse_unknown_variables(
     section: str, names: Sequence[str], environ: Mapping[str, str]
 ) -> None:
     """A misspelt variable is no setting. Those of the client have no prefix of
-    their own, so there others may stand beside them."""
-    if section == "client":
-        return
+    their own, and others may stand beside them: there only a near miss is refused."""
     known = [variable_of(section, name) for name in names]
+    if section == "client":
+        for variable in sorted(environ):
+            others = ("RAFTLEADER_LEADER_", "RAFTLEADER_AGENT_")
+            if variable in known or variable.startswith(others):
+                continue
+            if close := difflib.get_close_matches(variable, known, n=1, cutoff=0.9):
+                raise ConfigError(
+                    f"environment: unknown {variable!r}; did you mean {close[0]!r}?"
+                )
+        return
     for variable in sorted(environ):
         if variable.startswith(variable_of(section, "")) and variable not in known:
             raise ConfigError(
@@ -130,6 +138,8 @@ def checked(value: object, kind: Any, where: str) -> object:
     if kind is int and isinstance(value, bool):
         raise ConfigError(f"{where}: expected a whole number, got {value!r}")
     if kind is Path and isinstance(value, str):
+        if not value:
+            raise ConfigError(f"{where}: must not be empty")
         return Path(value)
     if kind == tuple[str, ...] and isinstance(value, list | tuple):
         for item in value:

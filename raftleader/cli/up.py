@@ -11,10 +11,12 @@ from typing import Any
 
 import trio
 
+from raftleader.cli.exit_codes import one_line
 from raftleader.cli.local_cluster import LocalCluster, leading_node, local_cluster
 from raftleader.cli.local_plan import LocalClusterOptions
 from raftleader.cli.local_process import LocalEvent
 from raftleader.cli.output import Column, Output
+from raftleader.errors import ConfigError
 
 WATCH_INTERVAL_S = 0.25
 
@@ -23,6 +25,10 @@ WATCH_INTERVAL_S = 0.25
 def cluster_folder(folder: Path | None, *, is_kept: bool) -> Iterator[Path]:
     """``folder``, or a temporary one that is removed afterwards unless kept."""
     if folder is not None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"--dir: {one_line(error)}") from error
         yield folder.resolve()
         return
     temporary = Path(tempfile.mkdtemp(prefix="raftleader-"))

@@ -10,7 +10,8 @@ from raftleader.errors import InvalidInputError
 def parse_address(address: str) -> tuple[str, int]:
     """Host and port of ``HOST:PORT`` or ``[IPV6]:PORT``. Raises InvalidInputError."""
     host, colon, port = address.rpartition(":")
-    if not colon or not host or not port.isascii() or not port.isdigit():
+    is_number = port.isascii() and port.isdigit()
+    if not colon or not host or "/" in host or not is_number:
         raise InvalidInputError("address", f"{address!r} is not HOST:PORT")
     if not 0 < int(port) < 65536:
         raise InvalidInputError("address", f"{address!r} has no valid port")

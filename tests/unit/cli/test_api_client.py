@@ -14,7 +14,7 @@ import trio
 from raftleader.cli.api_client import open_api_client
 from raftleader.cli.look import show_list, show_status
 from raftleader.cli.output import Output
-from raftleader.errors import ApiError, UnavailableError
+from raftleader.errors import ApiError, ConfigError, UnavailableError
 from raftleader.httpd.messages import Request, Response
 from raftleader.httpd.server import serve_http
 
@@ -109,11 +109,38 @@ async def test_without_a_leader_in_time_each_node_s_reason_is_told() -> None:
 
 
 async def test_refusal_is_not_tried_again() -> None:
-    node = FakeNode(refusal=404)
+    node = FakeNode(refusal=400)
     async with serving(node) as addresses, open_api_client(addresses) as client:
-        with pytest.raises(ApiError, match="HTTP 404: no such list"):
+        with pytest.raises(ApiError, match="HTTP 400: no such list"):
             await client.get("/raftleader/v1/agents")
     assert node.asked == 1
+
+
+async def test_server_that_is_no_leader_node_is_said_to_be_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    node = FakeNode(refusal=404)
+    async with serving(node) as addresses, open_api_client(addresses) as client:
+        words = f"{addresses[0]} is not the API of a leader node: no such list"
+        with pytest.raises(ConfigError, match=words):
+            await client.get("/raftleader/v1/agents")
+        assert await show_status(client, Output(as_json=True)) == 75
+    output = capsys.readouterr()
+    assert msgspec.json.decode(output.out) == [{"address": addresses[0], "up": False}]
+    assert output.err == f"raftleader: {words}\n"
+
+
+async def test_status_asks_the_leader_too_when_it_was_not_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    leader, follower = FakeNode(is_leading=True), FakeNode()
+    async with serving(leader, follower) as addresses:
+        leader.leader = follower.leader = addresses[0]
+        async with open_api_client([addresses[1]]) as client:
+            assert await show_status(client, Output(as_json=True)) == 0
+    rows = msgspec.json.decode(capsys.readouterr().out)
+    assert [row["address"] for row in rows] == addresses[::-1]
+    assert [row["leading"] for row in rows] == [False, True]
 
 
 async def test_status_has_a_row_for_each_address_and_says_if_there_is_a_leader(

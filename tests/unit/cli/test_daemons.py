@@ -10,10 +10,10 @@ import pytest
 import trio
 
 from raftleader.cli.daemon_leader import node_config_of
-from raftleader.cli.daemons import taken_ports_named
+from raftleader.cli.daemons import bad_addresses_named, serve
+from raftleader.cli.exit_codes import sole_error
 from raftleader.cli.sections import LeaderSection
-from raftleader.errors import ConfigError
-from transports.errors import BadAddressError
+from raftleader.errors import ConfigError, JournalDamagedError
 
 
 def test_leader_section_becomes_a_node_config(tmp_path: Path) -> None:
@@ -41,8 +41,12 @@ def test_settings_that_make_no_node_are_refused(tmp_path: Path) -> None:
         node_config_of(LeaderSection(data_dir=file))
     with pytest.raises(ConfigError, match=r"engine: 'paxos' is none of auto, pysync"):
         node_config_of(LeaderSection(data_dir=tmp_path, engine="paxos"))
-    with pytest.raises(BadAddressError, match="no transport for 'udp'"):
+    with pytest.raises(ConfigError, match="agents: 'udp://h:1': no transport for 'udp"):
         node_config_of(LeaderSection(data_dir=tmp_path, agents="udp://h:1"))
+    with pytest.raises(ConfigError, match="http: 'h' is not HOST:PORT"):
+        node_config_of(LeaderSection(data_dir=tmp_path, http="h"))
+    with pytest.raises(ConfigError, match="cluster_id: must not contain '/'"):
+        node_config_of(LeaderSection(data_dir=tmp_path, cluster_id="a/b"))
 
 
 async def test_taken_port_is_named_by_its_key() -> None:
@@ -50,8 +54,40 @@ async def test_taken_port_is_named_by_its_key() -> None:
         port = taken.getsockname()[1]
         addresses = {"http": "127.0.0.1:0", "agents": f"tcp://127.0.0.1:{port}"}
         with pytest.raises(OSError, match=f"agents: tcp://127.0.0.1:{port} is already"):
-            async with taken_ports_named(addresses), trio.open_nursery() as nursery:
+            async with bad_addresses_named(addresses), trio.open_nursery() as nursery:
                 nursery.start_soon(trio.serve_tcp, trio.sleep, port)
         with pytest.raises(OSError, match="no space"):
-            async with taken_ports_named(addresses):
+            async with bad_addresses_named(addresses):
                 raise OSError(errno.ENOSPC, "no space")
+
+
+async def test_address_of_another_machine_is_named_by_its_key() -> None:
+    with pytest.raises(OSError, match=r"http: 192\.0\.2\.1:1 is no address of this"):
+        async with bad_addresses_named({"http": "192.0.2.1:1"}):
+            raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+
+
+async def test_serving_is_logged_with_the_addresses_once_it_began(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def service(*, task_status: trio.TaskStatus[None]) -> None:
+        assert caplog.messages == []
+        task_status.started()
+
+    with caplog.at_level("INFO"):
+        await serve(
+            service, addresses={"http": "h:1"}, after_damage="", lifeline_fd=None
+        )
+    assert caplog.messages == ["serving", "stopped"]
+    assert vars(caplog.records[0])["http"] == "h:1"
+
+
+async def test_damaged_file_comes_with_advice() -> None:
+    async def service(*, task_status: trio.TaskStatus[None]) -> None:
+        raise JournalDamagedError("journal", 7, "torn")
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await serve(service, addresses={}, after_damage="do this", lifeline_fd=None)
+    error = sole_error(caught.value)
+    assert isinstance(error, JournalDamagedError)
+    assert error.__notes__ == ["do this"]

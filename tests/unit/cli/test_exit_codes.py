@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import trio
 import typer
@@ -98,3 +101,27 @@ def test_interrupt_beside_other_errors_counts() -> None:
 def test_group_with_a_bug_stays_whole() -> None:
     group = BaseExceptionGroup("", [ConfigError("x"), ValueError()])
     assert sole_error(group) is group
+
+
+def test_reader_that_left_is_no_error_worth_a_word() -> None:
+    program = """
+import sys
+import typer
+from raftleader.cli.exit_codes import run_command
+async def command():
+    while True:
+        print("line")
+try:
+    run_command(command)
+except typer.Exit as end:
+    sys.exit(end.exit_code)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 
+import pytest
+
 from raftleader.cli.output import Column, Output, cell
 
 ROWS = [
@@ -66,3 +68,10 @@ def test_cell_shows_nested_values_on_one_line() -> None:
     assert cell({"tasks": 3, "agents": 2}) == "tasks 3, agents 2"
     assert cell({}) == "-"
     assert cell([0.1, 0.25]) == "0.1, 0.25"
+
+
+def test_process_without_standard_output_writes_nowhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdout", None)
+    Output().table([{"a": 1}], [Column(key="a", heading="A")])

@@ -176,3 +176,23 @@ def test_time_that_nobody_can_wait_for_is_refused_by_name(
     flags = {"data_dir": Path("data")} if section == "leader" else {}
     with pytest.raises(ConfigError, match=f"^{key}: expected more than 0 seconds"):
         load_section(kind, section, flags=flags, environ=environ, file=None)
+
+
+def test_near_miss_of_a_client_variable_is_refused_and_others_are_not() -> None:
+    def load(environ: dict[str, str]) -> ClientSection:
+        return load_section(
+            ClientSection, "client", flags={}, environ=environ, file=None
+        )
+
+    for name in ("RAFTLEADER_LEADER", "RAFTLEADER_LEADERZ", "RAFTLEADER_TIMEOUT"):
+        with pytest.raises(ConfigError, match=f"unknown '{name}'; did you mean 'RAFT"):
+            load({name: "x"})
+    others = {"RAFTLEADER_LEADER_NODE_ID": "a", "RAFTLEADER_REWRITE": "1"}
+    assert load(others) == ClientSection()
+
+
+def test_empty_folder_in_a_file_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text('[leader]\ndata_dir = ""\n')
+    with pytest.raises(ConfigError, match="data_dir: must not be empty"):
+        load_section(LeaderSection, "leader", flags={}, environ={}, file=file)
