@@ -11,8 +11,8 @@ from raftleader.cli.sections import AgentSection
 from transports.registry import transport_for
 
 AFTER_DAMAGE = """\
-Restore the file from a copy. Or give the agent an empty work_dir: it joins as a new
-agent, and the tasks of the old one are reported lost. See docs/agent.md."""
+Give the agent an empty work_dir: it joins as a new agent, and what the old one ran is
+reported unreachable once its time is over. See docs/agent.md."""
 
 
 async def serve_agent(section: AgentSection, *, lifeline_fd: int | None) -> int:

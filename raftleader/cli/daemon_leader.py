@@ -14,9 +14,9 @@ from raftleader.protocol.ids import id_problem
 NO_PEER = "tcp://127.0.0.1:0"
 """The peer address of a node that has no peers; nobody listens there."""
 AFTER_DAMAGE = """\
-Restore the file from a copy. Or, in a cluster of several leaders: move it away, so
-that this node begins anew, but only while all other leader nodes run and have caught
-up with the leader. See docs/replication.md."""
+No older copy may take its place: a node must not forget what it has confirmed. In a
+cluster of several leaders, move the file away, so that this node begins anew; but only
+while all other leader nodes run and have caught up. See docs/replication.md."""
 
 
 async def serve_leader(section: LeaderSection, *, lifeline_fd: int | None) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import TextIO
 
@@ -96,6 +97,7 @@ class Output:
         print(text, file=self.err, flush=True)
 
 
+@cache
 def nowhere() -> TextIO:
     """For a process that was started without that stream."""
     return Path(os.devnull).open("w", encoding="utf-8")

@@ -52,7 +52,9 @@ class SandboxFile:
         return self.offset - began
 
     def _write(self, part: bytes, out: BinaryIO) -> None:
-        out.write(part)
+        rest = memoryview(part)
+        while rest:  # an unbuffered stream may take less than all
+            rest = rest[out.write(rest) :]
         self.offset += len(part)
 
     async def _read(self, offset: int, length: int) -> dict[str, Any]:

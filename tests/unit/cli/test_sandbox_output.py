@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import AsyncIterator
+from typing import Any
 
 import attrs
 import msgspec
@@ -117,3 +118,16 @@ async def test_large_binary_file_is_downloaded_once_and_not_once_for_each_part(
     assert await file.copy_new(out) == len(agent.content)
     assert out.getvalue() == agent.content
     assert agent.requests.count("/files/download") == 1
+
+
+async def test_copy_goes_on_where_a_stream_took_only_a_part(
+    agent: FakeAgent, file: SandboxFile
+) -> None:
+    class Narrow(io.BytesIO):
+        def write(self, data: Any, /) -> int:
+            return super().write(bytes(data)[:7])
+
+    out = Narrow()
+    agent.content = b"more than seven bytes\n"
+    assert await file.copy_new(out) == 22
+    assert out.getvalue() == agent.content
