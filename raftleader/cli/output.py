@@ -21,6 +21,10 @@ from rich.text import Text
 
 Row = Mapping[str, object]
 
+LINE_CHARS_MAX = 1_000
+"""Longer cells are folded. A terminal's own width is not asked: a line that it wraps
+can still be read, searched and copied, a table of folded cells cannot."""
+
 
 @attrs.frozen(kw_only=True)
 class Column:
@@ -29,6 +33,12 @@ class Column:
     key: str
     heading: str
     right: bool = False
+
+
+@cache
+def nowhere() -> TextIO:
+    """For a process that was started without that stream."""
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 @attrs.frozen(kw_only=True)
@@ -83,7 +93,7 @@ class Output:
             )
         for row in rows:
             table.add_row(*(Text(cell(row.get(column.key))) for column in columns))
-        console = Console(file=self.out, highlight=False, width=_width(self.out))
+        console = Console(file=self.out, highlight=False, width=LINE_CHARS_MAX)
         if title:
             print(title, file=self.out)
         with console.capture() as drawn:
@@ -95,12 +105,6 @@ class Output:
     def note(self, text: str) -> None:
         """A line beside the result."""
         print(text, file=self.err, flush=True)
-
-
-@cache
-def nowhere() -> TextIO:
-    """For a process that was started without that stream."""
-    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def cell(value: object) -> str:
@@ -116,8 +120,3 @@ def cell(value: object) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(cell(item) for item in value) or "-"
     return str(value)
-
-
-def _width(out: TextIO) -> int | None:
-    """A pipe has no width to fit into: let lines be as long as they are."""
-    return None if out.isatty() else 400

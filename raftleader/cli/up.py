@@ -19,6 +19,7 @@ from raftleader.cli.output import Column, Output
 from raftleader.errors import ConfigError
 
 WATCH_INTERVAL_S = 0.25
+LEADERS_TO_LOSE_ONE = 3
 
 
 @contextmanager
@@ -89,21 +90,22 @@ def show_cluster(cluster: LocalCluster, leader: str, output: Output) -> None:
             "address": node.address,
             "pid": cluster.pid(node.name),
             "role": "leads" if node.name == leader else "",
-            "log": node.log_file,
         }
         for node in nodes
     ]
     headings = {"node": "NODE", "address": "ADDRESS", "pid": "PID", "role": ""}
-    headings["log"] = "LOG"
     output.table(rows, [Column(key=k, heading=h) for k, h in headings.items()])
-    output.out.flush()
-    output.note(
-        "\nReady. In another terminal:\n"
-        f"  export RAFTLEADER_LEADERS={','.join(cluster.leader_addresses)}\n"
-        "  raftleader run -- echo hello\n"
-        "  raftleader status\n"
-        "Ctrl-C stops everything."
-    )
+    lines = [
+        f"Logs: {cluster.folder}/NODE/log",
+        "",
+        "Ready. In another terminal:",
+        f"  export RAFTLEADER_LEADERS={','.join(cluster.leader_addresses)}",
+        "  raftleader run -- echo hello",
+        "  raftleader status",
+    ]
+    if len(cluster.plan.leaders) >= LEADERS_TO_LOSE_ONE:
+        lines.append(f"  kill -9 {cluster.pid(leader)}  # another leader takes over")
+    output.note("\n".join([*lines, "Ctrl-C stops everything."]))
 
 
 async def tell_of_new_leaders(

@@ -75,3 +75,15 @@ def test_process_without_standard_output_writes_nowhere(
 ) -> None:
     monkeypatch.setattr("sys.stdout", None)
     Output().table([{"a": 1}], [Column(key="a", heading="A")])
+
+
+def test_row_is_one_line_however_narrow_the_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    output, out, _ = outputs(as_json=False)
+    output.table([{"a": "x" * 300, "b": 1}], COLUMNS_WIDE)
+    assert out.getvalue().splitlines()[1] == "x" * 300 + "  1"
+
+
+COLUMNS_WIDE = [Column(key="a", heading="A"), Column(key="b", heading="B")]

@@ -53,11 +53,14 @@ def test_table_shows_who_leads_and_the_hint_how_to_go_on(
     cluster: LocalCluster,
 ) -> None:
     out, err = io.StringIO(), io.StringIO()
+    nodes = [*cluster.plan.leaders, *cluster.plan.agents]
     show_cluster(cluster, "leader-2", Output(out=out, err=err))
     (line,) = [line for line in out.getvalue().splitlines() if " leads " in line]
     assert line.startswith("leader-2")
     leaders = ",".join(cluster.leader_addresses)
     assert f"export RAFTLEADER_LEADERS={leaders}\n" in err.getvalue()
+    assert f"Logs: {cluster.folder}/NODE/log\n" in err.getvalue()
+    assert all(node.log_file.is_relative_to(cluster.folder) for node in nodes)
 
 
 def test_temporary_folder_is_removed_unless_kept(tmp_path: Path) -> None:
