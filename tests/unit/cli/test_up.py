@@ -55,7 +55,7 @@ def test_table_shows_who_leads_and_the_hint_how_to_go_on(
     out, err = io.StringIO(), io.StringIO()
     nodes = [*cluster.plan.leaders, *cluster.plan.agents]
     show_cluster(cluster, "leader-2", Output(out=out, err=err))
-    (line,) = [line for line in out.getvalue().splitlines() if " leads " in line]
+    (line,) = [line for line in out.getvalue().splitlines() if line.endswith("  leads")]
     assert line.startswith("leader-2")
     leaders = ",".join(cluster.leader_addresses)
     assert f"export RAFTLEADER_LEADERS={leaders}\n" in err.getvalue()
