@@ -29,6 +29,8 @@ def main() -> None:
     parser.add_argument("--chunk", type=int, default=1, help="files of each task")
     options = parser.parse_args()
     paths = sorted(str(path.resolve()) for path in Path().glob(options.files))
+    if not paths:
+        parser.error(f"--files: nothing here is named {options.files}")
     total: Counter[str] = Counter()
     with ClusterExecutor(options.leaders, name="wordcount", cpus=options.cpus) as pool:
         for counts in pool.map(
