@@ -82,8 +82,8 @@ class SchedulerDriver:
         connect: Connect = connect_tcp,
         rng: random.Random | None = None,
     ) -> None:
-        if not leaders:
-            raise ConfigError("leaders: name at least one HOST:PORT")
+        if not leaders or isinstance(leaders, str):
+            raise ConfigError("leaders: a list of at least one HOST:PORT")
         for address in leaders:
             parse_address(address)
         self._framework = framework

@@ -86,8 +86,12 @@ class ClusterExecutor(Executor):
         execution_log: str | None = None,
         progress: ProgressListener | None = None,
     ) -> None:
-        if cpus <= 0 or mem_mb < 0:
-            raise ConfigError("cpus, mem_mb: a task needs some CPU")
+        if not 0 < cpus < math.inf:
+            raise ConfigError("cpus: a task needs some CPU, and not without end")
+        if not 0 <= mem_mb < math.inf:
+            raise ConfigError("mem_mb: must be a number of at least 0")
+        if retries < 0:
+            raise ConfigError("retries: must be at least 0")
         if tasks_max is not None and tasks_max < 1:
             raise ConfigError("tasks_max: must be at least 1")
         needs = {"cpus": math.ceil(cpus * 1000), "mem": math.ceil(mem_mb * 1000)}

@@ -17,6 +17,10 @@ import os
 import pickle
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # typing itself would cost 5 ms
+    from typing import Any
+
 DATA_FILE = "task.data"
 RESULT_FILE = "task.result"
 LOG_VARIABLE = "RAFTLEADER_EXECUTION_LOG"
@@ -42,11 +46,22 @@ def run(data: bytes) -> bytes:
     waits for it should hear of them.
     """
     try:
-        function, args, kwargs = pickle.loads(data)
+        function, args, kwargs = _load(data)
         value = function(*args, **kwargs)
         return _dump(("ok", value))
     except BaseException as error:
         return _dump_error(error)
+
+
+def _load(data: bytes) -> Any:
+    try:
+        return pickle.loads(data)
+    except ImportError as error:
+        error.add_note(
+            "The task cannot import what the function needs: name the folder of"
+            " your modules with ClusterExecutor(paths=[...])."
+        )
+        raise
 
 
 def _dump(value: object) -> bytes:

@@ -28,6 +28,7 @@ from raftleader.framework.work import Ending, Work, WorkItem, ending_of
 from raftleader.limits import RESULT_BYTES_MAX
 from raftleader.protocol.ids import AgentId, OfferId, TaskId
 from raftleader.protocol.offers import Offer
+from raftleader.protocol.resources import Resources, format_resources
 from raftleader.protocol.tasks import CommandInfo, TaskInfo, TaskState, TaskStatus
 
 log = logging.getLogger("raftleader.framework")
@@ -35,6 +36,8 @@ log = logging.getLogger("raftleader.framework")
 IDLE_S = 0.25
 """Offers are kept so long after the last task was placed: who submits, waits and
 submits again should not wait for the allocator each time."""
+OFFER_PATIENCE_S = 5.0
+"""After so long with nothing running and no offer that suffices, the log says so."""
 TASKS_PER_CALL_MAX = 1_000
 DATA_PER_CALL_BYTES_MAX = 2 * 1024 * 1024
 """Payloads of one ACCEPT: half an entry of the log (ENTRY_BYTES_MAX)."""
@@ -66,6 +69,8 @@ class WorkScheduler(Scheduler):
         self._shape = shape
         self._wake = trio.Event()
         self._is_suppressed = False
+        self._waiting_since: float | None = None
+        self._has_said_what_it_needs = False
         self._fetches = trio.CapacityLimiter(FETCHES_MAX)
         self._driver: SchedulerDriver | None = None
         self._nursery: PlainNursery | None = None
@@ -95,7 +100,7 @@ class WorkScheduler(Scheduler):
                 if self._is_suppressed:
                     await driver.revive()
                     self._is_suppressed = False
-                await self._wait_woken()
+                await self._wait_for_offers()
                 continue
             if not self._is_suppressed:
                 if await self._wait_woken(IDLE_S):
@@ -106,6 +111,26 @@ class WorkScheduler(Scheduler):
             if held and not self._wants_offers():
                 await driver.decline(held, refuse_s=0)
             await self._wait_woken()
+
+    async def _wait_for_offers(self) -> None:
+        """Say once, in the log, what we wait for if nothing that suffices comes."""
+        if self._work.running or self._has_said_what_it_needs:
+            self._waiting_since = None
+            await self._wait_woken()
+            return
+        now = trio.current_time()
+        since = self._waiting_since = self._waiting_since or now
+        if now - since >= OFFER_PATIENCE_S:
+            needs = format_resources(Resources.of(self._shape.needs))
+            log.warning(
+                "waiting calls: %d; no agent has offered %s for role %s yet",
+                len(self._work.waiting),
+                needs,
+                self._shape.role,
+            )
+            self._has_said_what_it_needs = True
+        else:
+            await self._wait_woken(since + OFFER_PATIENCE_S - now)
 
     def _wants_offers(self) -> bool:
         tasks_max = self._shape.tasks_max

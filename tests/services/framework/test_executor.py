@@ -286,12 +286,22 @@ def test_futures_fail_when_there_is_no_leader(local_cluster):
     assert isinstance(error, BrokenExecutor) and "no leader" in str(error)
 
 
-def test_wrong_settings_are_refused():
-    with pytest.raises(ConfigError):
-        ClusterExecutor(["h:1"], cpus=0)
-    with pytest.raises(ConfigError):
-        ClusterExecutor(["h:1"], tasks_max=0)
-    with pytest.raises(InvalidInputError):
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"cpus": 0}, "cpus"),
+        ({"cpus": float("nan")}, "cpus"),
+        ({"mem_mb": float("inf")}, "mem_mb"),
+        ({"tasks_max": 0}, "tasks_max"),
+        ({"retries": -1}, "retries"),
+        ({"leaders": "127.0.0.1:5050"}, "leaders"),
+        ({"leaders": []}, "leaders"),
+    ],
+)
+def test_wrong_settings_are_refused_by_name(settings, key):
+    with pytest.raises(ConfigError, match=f"^{key}: "):
+        ClusterExecutor(**{"leaders": ["h:1"], **settings})
+    with pytest.raises(InvalidInputError, match="is not HOST:PORT"):
         ClusterExecutor(["h"])
 
 

@@ -171,3 +171,16 @@ def test_command_lets_tasks_import_from_the_paths_given():
         "-m",
         "raftleader.framework.task_runner",
     )
+
+
+def test_module_that_the_task_cannot_import_names_the_cure(tmp_path, monkeypatch):
+    (tmp_path / "only_here.py").write_text("def work():\n    return 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import only_here
+
+    payload = cloudpickle.dumps((only_here.work, (), {}))
+    monkeypatch.delitem(sys.modules, "only_here")
+    monkeypatch.setattr(sys, "path", [p for p in sys.path if p != str(tmp_path)])
+    error = load_outcome("t-1", run(payload)).error
+    assert isinstance(error, ModuleNotFoundError)
+    assert "ClusterExecutor(paths=[...])" in error.__cause__.text
