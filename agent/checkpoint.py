@@ -180,7 +180,8 @@ def _check_torn(path: Path, data: bytes, offset: int) -> None:
             raise JournalDamagedError(
                 str(path),
                 offset,
-                "no valid record, though it had been written completely; restore the"
-                " file, or start with an empty work folder as a new agent",
+                "no valid record, though it had been written completely; start"
+                " with an empty work folder, as a new agent (an older copy of the file"
+                " does not know what ran since)",
             )
         candidate = data.find(MAGIC, candidate + 1)

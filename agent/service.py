@@ -162,7 +162,7 @@ class _Agent:
         if is_known and not identity_path.exists():
             raise ConfigError(
                 f"work_dir: {identity_path} is missing, but tasks are recorded beside"
-                " it; restore it, or start with an empty work folder as a new agent"
+                " it; start with an empty work folder, as a new agent"
             )
         identity = load_identity(
             identity_path,
@@ -206,7 +206,8 @@ class _Agent:
             ):
                 nursery.start_soon(service)
             nursery.start_soon(_tick, inbox)
-            logger.info("agent %s serves at %s", identity.agent_id, address)
+            name = identity.agent_id or "(not registered yet)"
+            logger.info("agent %s serves at %s", name, address)
             task_status.started(address)
             await stop.wait()
             await stop_tasks(performer)
