@@ -53,7 +53,7 @@ def list_folder(root: Path, virtual: str) -> list[FileEntry]:
     fd = _open(root, virtual, os.O_DIRECTORY)
     try:
         found = []
-        for name in sorted(os.listdir(fd))[:ENTRIES_MAX]:  # noqa: PTH208
+        for name in sorted(os.listdir(fd))[:ENTRIES_MAX]:  # noqa: PTH208 - a descriptor
             try:
                 status = os.stat(name, dir_fd=fd, follow_symlinks=False)
             except FileNotFoundError:

@@ -47,7 +47,7 @@ def make_sandbox(
         # Others may pass through these, so that a task of another user can.
         Path(path).parent.parent.mkdir(mode=0o711, exist_ok=True)
         Path(path).parent.mkdir(mode=0o711, exist_ok=True)
-        os.mkdir(path, 0o700)  # noqa: PTH102
+        os.mkdir(path, 0o700)  # noqa: PTH102 - as above
     descriptors: list[int] = []
     try:
         descriptors.append(_create(f"{path}/{STDOUT}", owner))

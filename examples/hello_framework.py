@@ -45,7 +45,7 @@ class Hello(Scheduler):
             await driver.accept([offer.id], tasks)  # without tasks: declines
 
     async def update(self, driver: SchedulerDriver, status: TaskStatus) -> None:
-        print(status.task_id, status.state.value, status.message or "")  # noqa: T201
+        print(status.task_id, status.state.value, status.message or "")
         if status.state.is_terminal:
             self.running.discard(status.task_id)
         if not self.running:

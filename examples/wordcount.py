@@ -38,7 +38,7 @@ def main() -> None:
         ):
             total += counts
     for word, count in total.most_common(10):
-        print(f"{count:>8} {word}")  # noqa: T201
+        print(f"{count:>8} {word}")
 
 
 if __name__ == "__main__":

@@ -148,14 +148,14 @@ async def _wait_gone(pidfds: list[int]) -> bool:
 
 def _pids() -> Iterator[int]:
     own = os.getpid()
-    for name in os.listdir("/proc"):  # noqa: PTH208
+    for name in os.listdir("/proc"):  # noqa: PTH208 - names, not paths
         if name.isdigit() and int(name) != own:
             yield int(name)
 
 
 def _stat_of(pid: int) -> _Stat | None:
     try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - each launch
             text = file.read(4096)
     except OSError:
         return None
@@ -172,7 +172,7 @@ def _stat_of(pid: int) -> _Stat | None:
 def _task_of(pid: int) -> tuple[str, str] | None:
     """Sandbox and task id that a process carries in its environment."""
     try:
-        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123 - as above
             text = file.readall()
     except OSError:
         return None

@@ -33,9 +33,9 @@ def main() -> int:
     _log_execution()
     result = run(data)
     temporary = f"{RESULT_FILE}.{os.getpid()}"
-    with open(temporary, "wb") as file:  # noqa: PTH123
+    with open(temporary, "wb") as file:  # noqa: PTH123 - as above
         file.write(result)
-    os.replace(temporary, RESULT_FILE)  # noqa: PTH105
+    os.replace(temporary, RESULT_FILE)  # noqa: PTH105 - as above
     return 0
 
 

@@ -313,7 +313,7 @@ async def test_an_offer_rescinded_while_it_waits_is_not_delivered(
     autojump_clock, cluster
 ):
     class Slow(Scheduler):
-        seen: list = []  # noqa: RUF012
+        seen: list = []  # noqa: RUF012 - one instance
 
         async def update(self, driver, status):
             await trio.sleep(1)
