@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 import trio
 import trio.testing
+from support.http_wire import connected, echo, get, read_until_closed
 
 from raftleader.httpd.connection import Connection
 from raftleader.httpd.messages import (
     Answer,
     Deferred,
-    Handler,
     Request,
     Response,
 )
 from raftleader.limits import PIPELINED_REQUESTS_MAX
-
-MemoryStream = trio.StapledStream[
-    trio.testing.MemorySendStream, trio.testing.MemoryReceiveStream
-]
-
-
-@asynccontextmanager
-async def connected(handler: Handler) -> AsyncIterator[MemoryStream]:
-    client, server = trio.testing.memory_stream_pair()
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(Connection(server, handler, peer="client").serve)
-        yield client
-        await client.aclose()
-
-
-def get(path: str, *headers: str) -> bytes:
-    lines = "".join(f"{line}\r\n" for line in headers)
-    return f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode()
-
-
-def echo(request: Request) -> Response:
-    return Response(status=200, body=request.path.encode())
-
-
-async def read_until_closed(client: MemoryStream) -> bytes:
-    received = b""
-    while piece := await client.receive_some():
-        received += piece
-    return received
 
 
 def bodies_of(received: bytes) -> list[bytes]:

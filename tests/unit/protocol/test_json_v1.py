@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-import json
 from typing import Any
 
 import pytest
+from support.mesos_json import accept_of, call, framework_call, subscribe_of, task_of
 
 from raftleader.errors import InvalidInputError
 from raftleader.protocol.ids import FrameworkId, OfferId, TaskId
@@ -23,36 +23,6 @@ from raftleader.protocol.scheduler_api import (
 )
 
 UUID = base64.b64encode(bytes(16)).decode()
-
-
-def call(**message: Any) -> bytes:
-    return json.dumps(message).encode()
-
-
-def framework_call(kind: str, **body: Any) -> bytes:
-    return call(type=kind, framework_id={"value": "f"}, **body)
-
-
-def accept_of(*tasks: dict[str, Any], **body: Any) -> bytes:
-    launch = {"type": "LAUNCH", "launch": {"task_infos": list(tasks)}}
-    return framework_call(
-        "ACCEPT", accept={"offer_ids": [{"value": "o"}], "operations": [launch]} | body
-    )
-
-
-def task_of(**fields: Any) -> dict[str, Any]:
-    return {
-        "name": "t",
-        "task_id": {"value": "t-1"},
-        "agent_id": {"value": "a"},
-    } | fields
-
-
-def subscribe_of(**info: Any) -> bytes:
-    return call(
-        type="SUBSCRIBE",
-        subscribe={"framework_info": {"user": "u", "name": "n"} | info},
-    )
 
 
 @pytest.mark.parametrize(

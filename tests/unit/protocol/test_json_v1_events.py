@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import pytest
+from support.mesos_json import OFFER, written
 
 from raftleader.errors import InvalidInputError
-from raftleader.protocol.agents import AgentInfo
-from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskId
+from raftleader.protocol.ids import AgentId, FrameworkId, TaskId
 from raftleader.protocol.json_v1 import decode_event, encode_event
-from raftleader.protocol.offers import Offer
-from raftleader.protocol.resources import Resources
 from raftleader.protocol.scheduler_api import (
-    Event,
     Heartbeat,
     LeaderInfo,
     Offers,
@@ -23,21 +17,6 @@ from raftleader.protocol.scheduler_api import (
     Update,
 )
 from raftleader.protocol.tasks import Source, TaskState, TaskStatus
-
-OFFER = Offer(
-    id=OfferId("o"),
-    framework_id=FrameworkId("f"),
-    agent_id=AgentId("a"),
-    role="prod",
-    resources=Resources.of(
-        {"cpus": 1500, "mem(prod)": 64_000}, {"ports": [(31000, 31009)]}
-    ),
-    agent=AgentInfo(hostname="höst", ip="10.0.0.1", port=5051),
-)
-
-
-def written(event: Event, *capabilities: str) -> Any:
-    return json.loads(encode_event(event, capabilities=capabilities))
 
 
 @pytest.mark.parametrize(

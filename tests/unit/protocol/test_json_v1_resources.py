@@ -2,54 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
+from support.mesos_json import (
+    OFFER,
+    task_from,
+    written,
+)
 
 from raftleader.errors import InvalidInputError
-from raftleader.protocol.agents import AgentInfo
-from raftleader.protocol.ids import AgentId, FrameworkId, OfferId
-from raftleader.protocol.json_v1 import decode_call, encode_event
-from raftleader.protocol.offers import Launch, Offer
+from raftleader.protocol.offers import Offer
 from raftleader.protocol.resources import Resources
 from raftleader.protocol.scheduler_api import (
-    Accept,
-    Event,
     Offers,
 )
-from raftleader.protocol.tasks import TaskInfo
-
-
-def call(**message: Any) -> bytes:
-    return json.dumps(message).encode()
-
-
-def framework_call(kind: str, **body: Any) -> bytes:
-    return call(type=kind, framework_id={"value": "f"}, **body)
-
-
-def accept_of(*tasks: dict[str, Any], **body: Any) -> bytes:
-    launch = {"type": "LAUNCH", "launch": {"task_infos": list(tasks)}}
-    return framework_call(
-        "ACCEPT", accept={"offer_ids": [{"value": "o"}], "operations": [launch]} | body
-    )
-
-
-def task_of(**fields: Any) -> dict[str, Any]:
-    return {
-        "name": "t",
-        "task_id": {"value": "t-1"},
-        "agent_id": {"value": "a"},
-    } | fields
-
-
-def task_from(**fields: Any) -> TaskInfo:
-    decoded = decode_call(accept_of(task_of(**fields)))
-    assert isinstance(decoded, Accept)
-    (launch,) = decoded.operations
-    assert isinstance(launch, Launch)
-    return launch.tasks[0]
 
 
 @pytest.mark.parametrize(
@@ -158,22 +125,6 @@ def test_reservation_is_read_in_each_of_its_forms(reserved: dict[str, Any]) -> N
     free = {"name": "cpus", "type": "SCALAR", "scalar": {"value": 0.5}, "role": "*"}
     expected = Resources.of({"cpus": 1000, "cpus(prod)": 2000})
     assert task_from(resources=[item, free, free]).resources == expected
-
-
-OFFER = Offer(
-    id=OfferId("o"),
-    framework_id=FrameworkId("f"),
-    agent_id=AgentId("a"),
-    role="prod",
-    resources=Resources.of(
-        {"cpus": 1500, "mem(prod)": 64_000}, {"ports": [(31000, 31009)]}
-    ),
-    agent=AgentInfo(hostname="höst", ip="10.0.0.1", port=5051),
-)
-
-
-def written(event: Event, *capabilities: str) -> Any:
-    return json.loads(encode_event(event, capabilities=capabilities))
 
 
 def test_offer_to_an_old_framework_has_roles_but_no_allocation_info() -> None:

@@ -6,6 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from support.mesos_json import (
+    framework_call,
+    subscribe_of,
+    task_from,
+    task_of,
+)
 
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, TaskId
@@ -16,44 +22,6 @@ from raftleader.protocol.scheduler_api import (
     Subscribe,
 )
 from raftleader.protocol.tasks import TaskInfo
-
-
-def call(**message: Any) -> bytes:
-    return json.dumps(message).encode()
-
-
-def framework_call(kind: str, **body: Any) -> bytes:
-    return call(type=kind, framework_id={"value": "f"}, **body)
-
-
-def accept_of(*tasks: dict[str, Any], **body: Any) -> bytes:
-    launch = {"type": "LAUNCH", "launch": {"task_infos": list(tasks)}}
-    return framework_call(
-        "ACCEPT", accept={"offer_ids": [{"value": "o"}], "operations": [launch]} | body
-    )
-
-
-def task_of(**fields: Any) -> dict[str, Any]:
-    return {
-        "name": "t",
-        "task_id": {"value": "t-1"},
-        "agent_id": {"value": "a"},
-    } | fields
-
-
-def task_from(**fields: Any) -> TaskInfo:
-    decoded = decode_call(accept_of(task_of(**fields)))
-    assert isinstance(decoded, Accept)
-    (launch,) = decoded.operations
-    assert isinstance(launch, Launch)
-    return launch.tasks[0]
-
-
-def subscribe_of(**info: Any) -> bytes:
-    return call(
-        type="SUBSCRIBE",
-        subscribe={"framework_info": {"user": "u", "name": "n"} | info},
-    )
 
 
 def info_from(**info: Any) -> FrameworkInfo:
