@@ -19,7 +19,7 @@ Promises of every engine:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import attrs
@@ -31,6 +31,36 @@ Applier = Callable[[int, int, bytes], object]
 The result of an entry that this node proposed is what its ``propose`` returns.
 Must be total: it never raises on data it does not like.
 """
+
+
+class Restoration(Protocol):
+    """A state being read from a snapshot, beside the one in use."""
+
+    def feed(self, chunk: bytes) -> None:
+        """The next bytes, cut anywhere. Takes milliseconds, never more than 20.
+
+        Raises InvalidInputError for what is no snapshot of this cluster."""
+
+    def finish(self) -> None:
+        """All bytes were fed: from now on this is the state. Takes milliseconds.
+
+        Raises InvalidInputError, with the old state still in use."""
+
+
+class StateMachine(Protocol):
+    """What the log feeds on one node."""
+
+    def apply(self, index: int, term: int, data: bytes) -> object:
+        """See ``Applier``."""
+
+    def capture(self) -> Iterator[bytes]:
+        """The state as it is now, in pieces of any size.
+
+        The call itself and each step take milliseconds, never more than 20; entries
+        may be applied between two steps and are not part of it."""
+
+    def restore(self) -> Restoration:
+        """Begin to read a snapshot. The old state is in use until it is finished."""
 
 
 @attrs.frozen(kw_only=True)

@@ -38,9 +38,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-import msgspec
-
 from raftleader.errors import ConfigError, JournalDamagedError
+from raftleader.replication.entries import Entry
 
 logger = logging.getLogger(__name__)
 
@@ -56,15 +55,6 @@ _INDEX = struct.Struct("<Q")
 _CHECKSUM = struct.Struct("<I")
 
 _KIND_ENTRY, _KIND_TRUNCATE, _KIND_META = 1, 2, 3
-
-
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """One entry of the log. Unknown to the garbage collector, which would otherwise
-    walk through the whole log at each full collection and stop the loop meanwhile."""
-
-    data: bytes
-    index: int
-    term: int
 
 
 class Journal:

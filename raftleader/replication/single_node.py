@@ -10,9 +10,9 @@ from pathlib import Path
 import trio
 
 from raftleader.errors import NotLeaderError, OutcomeUnknownError
-from raftleader.replication.entries import NO_OP, USER, user_entry
+from raftleader.replication.entries import NO_OP, USER, Entry, user_entry
 from raftleader.replication.interface import Applier, Leadership, LogStatistics
-from raftleader.replication.journal import Entry, Journal
+from raftleader.replication.journal import Journal
 from raftleader.replication.pending import PendingProposals, Proposal
 from raftleader.replication.watch import LeadershipWatch
 

@@ -18,9 +18,9 @@ from collections.abc import Iterable
 
 import trio
 
-from raftleader.replication.entries import USER
+from raftleader.replication.entries import USER, Entry
 from raftleader.replication.interface import Applier
-from raftleader.replication.journal import Entry, Journal
+from raftleader.replication.journal import Journal
 from raftleader.replication.pysyncobj_backend import library, seams
 from raftleader.replication.pysyncobj_backend.ballots import Ballots
 from raftleader.replication.pysyncobj_backend.journal import LibraryJournal

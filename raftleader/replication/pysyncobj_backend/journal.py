@@ -5,7 +5,8 @@ from __future__ import annotations
 import pysyncobj.journal
 
 from raftleader.errors import ConfigError
-from raftleader.replication.journal import Entry, Journal
+from raftleader.replication.entries import Entry
+from raftleader.replication.journal import Journal
 
 _Row = tuple[bytes, int, int]
 

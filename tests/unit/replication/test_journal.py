@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from raftleader.errors import ConfigError, JournalDamagedError
-from raftleader.replication.journal import Entry, Journal
+from raftleader.replication.entries import Entry
+from raftleader.replication.journal import Journal
 
 
 def open_journal(path: Path, *, cluster: str = "c1", node: str = "n1") -> Journal:
