@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from chaos.results import Verdict, worst
-from chaos.sim.world import Plan, simulate
+from chaos.sim.whole.world import Plan, simulate
 
 HASH_SEED = "0"
 EXIT_CODES = {Verdict.VALID: 0, Verdict.INVALID: 1, Verdict.UNKNOWN: 2}

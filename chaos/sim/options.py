@@ -142,9 +142,7 @@ def draw_options(
     )
 
 
-def _draw_faults(
-    rng: random.Random, available: Collection[Fault]
-) -> tuple[Fault, ...]:
+def _draw_faults(rng: random.Random, available: Collection[Fault]) -> tuple[Fault, ...]:
     possible = [fault for fault in Fault if fault in available]
     on = [fault for fault in possible if rng.random() >= OFF_PROBABILITY]
     if possible and rng.random() < FEW_PROBABILITY:

@@ -1,11 +1,11 @@
-"""The canary of ``chaos/sim/determinism.py``: a seed means one run."""
+"""The canary of ``chaos/sim/whole/determinism.py``: a seed means one run."""
 
 from __future__ import annotations
 
 import trio
 
-from chaos.sim.determinism import run_deterministically
-from chaos.sim.world import Plan, simulate
+from chaos.sim.whole.determinism import run_deterministically
+from chaos.sim.whole.world import Plan, simulate
 
 
 async def order_of_many() -> list[int]:

@@ -13,7 +13,7 @@ import trio
 
 from agent.containerizer.fake import FakeContainerizer
 from chaos.results import Verdict
-from chaos.sim.world import Plan, simulate
+from chaos.sim.whole.world import Plan, simulate
 from raftleader.leader.agent_duties import AgentDuties
 from raftleader.leader.replica import Replica
 from raftleader.leader.term import LeaderSettings

@@ -15,9 +15,9 @@ from agent.containerizer.fake import FakeContainerizer, Script
 from agent.containerizer.interface import Launch
 from agent.machine.events import ProcessExit
 from agent.service import run_agent
-from chaos.sim.history import History
-from chaos.sim.lives import Lives
-from chaos.sim.node import CLUSTER_ID, wall_ms
+from chaos.sim.whole.history import History
+from chaos.sim.whole.lives import Lives
+from chaos.sim.whole.node import CLUSTER_ID, wall_ms
 from transports.faults import FaultPlan, FaultyTransport
 from transports.memory import MemoryNetwork
 

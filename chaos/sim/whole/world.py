@@ -11,14 +11,14 @@ from pathlib import Path
 import attrs
 import trio
 
-from chaos.sim.determinism import run_deterministically
-from chaos.sim.framework import Habits, SimulatedFramework
-from chaos.sim.history import History, gathered_log
-from chaos.sim.http import HttpNetwork
-from chaos.sim.judging import Report, judge
-from chaos.sim.machine import SimulatedMachine
-from chaos.sim.nemesis import Nemesis
-from chaos.sim.node import SimulatedNode
+from chaos.sim.whole.determinism import run_deterministically
+from chaos.sim.whole.framework import Habits, SimulatedFramework
+from chaos.sim.whole.history import History, gathered_log
+from chaos.sim.whole.http import HttpNetwork
+from chaos.sim.whole.judging import Report, judge
+from chaos.sim.whole.machine import SimulatedMachine
+from chaos.sim.whole.nemesis import Nemesis
+from chaos.sim.whole.node import SimulatedNode
 from raftleader.errors import RaftLeaderError
 from raftleader.leader.term import LeaderSettings
 from transports.faults import FaultPlan

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 import attrs
 import trio
 
-from chaos.sim.framework import SimulatedFramework
-from chaos.sim.history import History
-from chaos.sim.http import HttpNetwork
-from chaos.sim.machine import SimulatedMachine
-from chaos.sim.node import SimulatedNode
+from chaos.sim.whole.framework import SimulatedFramework
+from chaos.sim.whole.history import History
+from chaos.sim.whole.http import HttpNetwork
+from chaos.sim.whole.machine import SimulatedMachine
+from chaos.sim.whole.node import SimulatedNode
 from transports.faults import FaultPlan
 
 PAUSES_S = (0.2, 0.8, 0.8, 2.0)

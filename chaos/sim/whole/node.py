@@ -14,9 +14,9 @@ from pathlib import Path
 import attrs
 import trio
 
-from chaos.sim.history import History
-from chaos.sim.http import HttpNetwork
-from chaos.sim.lives import Lives
+from chaos.sim.whole.history import History
+from chaos.sim.whole.http import HttpNetwork
+from chaos.sim.whole.lives import Lives
 from raftleader.api.app import build_handler
 from raftleader.leader.agent_sessions import AgentSessions
 from raftleader.leader.cluster_clock import ClusterClock

@@ -10,9 +10,9 @@ import attrs
 import trio
 
 from chaos.checkers.updates_in_order import Delivered
-from chaos.sim.history import History
-from chaos.sim.http import HttpNetwork
-from chaos.sim.lives import Lives
+from chaos.sim.whole.history import History
+from chaos.sim.whole.http import HttpNetwork
+from chaos.sim.whole.lives import Lives
 from raftleader.errors import ApiError, RaftLeaderError
 from raftleader.framework.driver import SchedulerDriver
 from raftleader.framework.errors import FrameworkEndedError

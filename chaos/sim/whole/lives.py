@@ -10,7 +10,7 @@ from typing import Protocol
 import attrs
 import trio
 
-from chaos.sim.history import History
+from chaos.sim.whole.history import History
 
 
 class Body(Protocol):

@@ -20,8 +20,8 @@ from chaos.results import Result, Verdict, merge
 from raftleader.state.cluster import ClusterState
 
 if TYPE_CHECKING:
-    from chaos.sim.history import History
-    from chaos.sim.world import World
+    from chaos.sim.whole.history import History
+    from chaos.sim.whole.world import World
 
 LEAST = {"crashes": 1, "terms": 2, "launched": 8, "TASK_FINISHED": 4, "subscribed": 3}
 """A run with less of these has shown nothing."""

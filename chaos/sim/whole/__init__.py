@@ -1,0 +1,5 @@
+"""A whole cluster in one trio loop on a virtual clock, drawn from one seed.
+
+Leaders, agents and frameworks are the real ones; only the network, the processes of
+tasks and the passing of time are made here. See ``docs/chaos.md``.
+"""
