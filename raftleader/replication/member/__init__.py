@@ -1,0 +1,1 @@
+"""One node of a Raft group without sockets, tasks, clock or randomness."""
