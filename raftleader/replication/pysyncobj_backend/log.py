@@ -25,12 +25,12 @@ from raftleader.errors import (
 from raftleader.replication.entries import NO_OP, user_entry
 from raftleader.replication.interface import Applier, Leadership, LogStatistics
 from raftleader.replication.journal import Journal
+from raftleader.replication.mesh import Mesh
 from raftleader.replication.pending import PendingProposals, Proposal
 from raftleader.replication.pysyncobj_backend import library
 from raftleader.replication.pysyncobj_backend.guards import GuardedSyncObj
 from raftleader.replication.pysyncobj_backend.library import Answer
-from raftleader.replication.pysyncobj_backend.mesh import Mesh
-from raftleader.replication.pysyncobj_backend.wire import RaftMessage, encode
+from raftleader.replication.pysyncobj_backend.wire import RaftMessage, decode, encode
 from raftleader.replication.settings import RaftSettings
 from raftleader.replication.watch import LeadershipWatch
 from transports.interface import Transport
@@ -83,7 +83,7 @@ class PySyncObjLog:
         self._scope = trio.CancelScope()
         self._journal: Journal | None = None
         self._engine: GuardedSyncObj | None = None
-        self._mesh: Mesh | None = None
+        self._mesh: Mesh[RaftMessage] | None = None
 
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -125,8 +125,10 @@ class PySyncObjLog:
         mesh = self._mesh = Mesh(
             cluster_id=self._cluster_id,
             node_id=self._node_id,
+            engine=ENGINE,
             members=self._members,
             transport=self._transport,
+            decode=decode,
             inbox=self,
             rng=self._rng,
             settings=self._settings,
@@ -244,7 +246,7 @@ class PySyncObjLog:
     # --- the step ---
 
     async def _step_for_ever(
-        self, engine: GuardedSyncObj, journal: Journal, mesh: Mesh
+        self, engine: GuardedSyncObj, journal: Journal, mesh: Mesh[RaftMessage]
     ) -> None:
         while True:
             with trio.move_on_at(engine.wake_at):
@@ -252,7 +254,9 @@ class PySyncObjLog:
             self._wake = trio.Event()
             self._step(engine, journal, mesh)
 
-    def _step(self, engine: GuardedSyncObj, journal: Journal, mesh: Mesh) -> None:
+    def _step(
+        self, engine: GuardedSyncObj, journal: Journal, mesh: Mesh[RaftMessage]
+    ) -> None:
         events, self._events = self._events, []
         for event in events:
             event(engine)
@@ -271,7 +275,7 @@ class PySyncObjLog:
             )
         )
 
-    def _send(self, engine: GuardedSyncObj, mesh: Mesh) -> None:
+    def _send(self, engine: GuardedSyncObj, mesh: Mesh[RaftMessage]) -> None:
         outbox, engine.outbox = engine.outbox, []
         frames: dict[str, list[bytes]] = {}
         encoded: dict[int, bytes] = {}

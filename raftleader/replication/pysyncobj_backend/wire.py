@@ -1,4 +1,4 @@
-"""What nodes say to each other: typed messages as strict msgpack, never pickle.
+"""What nodes of this engine say to each other: strict msgpack, never pickle.
 
 A frame is one message. Whatever is not exactly one of these, with every field in its
 range, is refused as a whole. There is no message that carries a part of an entry
@@ -12,21 +12,12 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from raftleader.replication.entries import KINDS
-
-PROTOCOL_VERSION = 1
+from raftleader.replication.entries import NO_OP, USER
+from raftleader.replication.link_messages import BadMessageError
 
 Count = Annotated[int, Meta(ge=0, lt=2**62)]
 Position = Annotated[int, Meta(ge=1, lt=2**62)]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
-
-
-class BadMessageError(Exception):
-    """A frame that is no message of ours. ``reason`` is one of a few words."""
-
-    def __init__(self, reason: str, problem: str) -> None:
-        super().__init__(f"{reason}: {problem}")
-        self.reason = reason
 
 
 class _Message(
@@ -38,27 +29,6 @@ class _Message(
     gc=False,
 ):
     """One message; the tag of each subclass is the first element of the array."""
-
-
-class Hello(_Message, tag="hello", frozen=True):
-    """First on every link, from who dialled: everything that must agree."""
-
-    protocol: Count
-    cluster_id: str
-    sender: Name
-    recipient: Name
-
-
-class Welcome(_Message, tag="welcome", frozen=True):
-    """The answer to a Hello that was accepted. A refused one is answered by EOF."""
-
-
-class Ping(_Message, tag="ping", frozen=True):
-    """Are you there? From who dialled, answered by Pong on the same link."""
-
-
-class Pong(_Message, tag="pong", frozen=True):
-    """The answer to a Ping."""
 
 
 class RequestVote(_Message, tag="request_vote", frozen=True):
@@ -109,18 +79,17 @@ class AppendReply(_Message, tag="append_reply", frozen=True):
 
 
 RaftMessage = RequestVote | VoteReply | AppendEntries | AppendReply
-Message = Hello | Welcome | Ping | Pong | RaftMessage
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message)
+_decoder: msgspec.msgpack.Decoder[RaftMessage] = msgspec.msgpack.Decoder(RaftMessage)
 
 
-def encode(message: Message) -> bytes:
+def encode(message: RaftMessage) -> bytes:
     """The frame of one message."""
     return _encoder.encode(message)
 
 
-def decode(frame: bytes) -> Message:
+def decode(frame: bytes) -> RaftMessage:
     """The message in a frame. Raises BadMessageError, and nothing else."""
     try:
         message = _decoder.decode(frame)
@@ -137,7 +106,7 @@ def _check_entries(message: AppendEntries) -> None:
     for entry_term, data in message.entries:
         if entry_term < term:
             raise BadMessageError("terms", f"term {entry_term} after term {term}")
-        if data[:1] not in KINDS:
+        if data[:1] not in (USER, NO_OP):
             raise BadMessageError("entry kind", f"starts with {data[:1]!r}")
         term = entry_term
     if term > message.term:

@@ -7,17 +7,29 @@ import random
 from contextlib import suppress
 from typing import Any
 
+import attrs
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
 
+from raftleader.replication import link_messages
+from raftleader.replication.link_messages import (
+    PING,
+    PONG,
+    PROTOCOL_VERSION,
+    REASONS,
+    WELCOME,
+    Hello,
+    Refused,
+    Welcome,
+)
+from raftleader.replication.mesh import GUESTS_MAX, Mesh
 from raftleader.replication.pysyncobj_backend import wire
-from raftleader.replication.pysyncobj_backend.mesh import Mesh
 from raftleader.replication.settings import RaftSettings
 from transports.interface import Link, LinkClosedError
 from transports.memory import MemoryNetwork
 
-HELLO = wire.Hello(protocol=1, cluster_id="c", sender="n2", recipient="n1")
 HEARTBEAT = wire.AppendEntries(
     sender="n2", term=99, prev_index=1, prev_term=0, commit_index=1, entries=[]
 )
@@ -44,18 +56,26 @@ async def is_refused(link: Link, *frames: bytes) -> bool:
 
 
 def hello(**changes: object) -> bytes:
-    fields = {"protocol": 1, "cluster_id": "c", "sender": "n2", "recipient": "n1"}
-    return wire.encode(wire.Hello(**(fields | changes)))  # type: ignore[arg-type]
+    fields: dict[str, Any] = {
+        "protocol": PROTOCOL_VERSION,
+        "cluster_id": "c",
+        "sender": "n2",
+        "recipient": "n1",
+        "engine": "pysyncobj",
+    }
+    return link_messages.encode(Hello(**(fields | changes)))
 
 
 REFUSED = {
     "malformed": [b"GET / HTTP/1.1\r\n\r\n"],
     "no hello": [wire.encode(HEARTBEAT)],
-    "other protocol": [hello(protocol=2)],
+    "other protocol": [hello(protocol=PROTOCOL_VERSION + 1)],
+    "other engine": [hello(engine="raft")],
+    "own id": [hello(sender="n1")],
     "other cluster": [hello(cluster_id="other")],
     "other recipient": [hello(recipient="n3")],
     "no member": [hello(sender="n9")],
-    "unexpected": [hello(), wire.encode(wire.Welcome())],
+    "unexpected": [hello(), WELCOME],
     "wrong sender": [
         hello(),
         wire.encode(
@@ -75,12 +95,48 @@ async def test_link_that_does_not_agree_is_refused_and_counted(
         assert lab.cluster.nodes["n1"].log.refusals == {reason: 1}
 
 
-async def test_node_cannot_dial_itself(
-    laboratory: Any, autojump_clock: MockClock
+NEWER_HELLO = msgspec.msgpack.encode(["hello", PROTOCOL_VERSION + 1, {"more": [1]}])
+
+
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [
+        *[(REFUSED[reason][0], reason) for reason in REASONS],
+        (NEWER_HELLO, "other protocol"),
+    ],
+)
+async def test_hello_that_is_refused_is_told_why(
+    laboratory: Any, autojump_clock: MockClock, frame: bytes, reason: str
 ) -> None:
     async with laboratory() as lab:
         await lab.cluster.start("n1")
-        assert await is_refused(await dial(lab), hello(sender="n1"))
+        link = await dial(lab)
+        await link.send(frame)
+        assert link_messages.decode(await link.receive()) == Refused(reason=reason)
+        assert await is_refused(link)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        b"",
+        b"\x91" * 100,
+        wire.encode(HEARTBEAT),
+        WELCOME,
+        hello() + b"x",
+        hello(cluster_id="c" * 5000),
+        msgspec.msgpack.encode(["hello", "2", 1]),
+    ],
+)
+async def test_what_is_no_hello_is_answered_by_nothing(
+    laboratory: Any, autojump_clock: MockClock, frame: bytes
+) -> None:
+    async with laboratory() as lab:
+        await lab.cluster.start("n1")
+        link = await dial(lab)
+        await link.send(frame)
+        with pytest.raises(LinkClosedError):
+            await link.receive()
 
 
 async def test_link_that_says_nothing_is_closed(
@@ -119,9 +175,9 @@ async def test_newest_link_of_a_peer_counts_and_the_old_one_is_closed(
         await lab.cluster.start("n1")
         old, new = await dial(lab), await dial(lab)
         await old.send(hello())
-        assert wire.decode(await old.receive()) == wire.Welcome()
+        assert link_messages.decode(await old.receive()) == Welcome()
         await new.send(hello())
-        assert wire.decode(await new.receive()) == wire.Welcome()
+        assert link_messages.decode(await new.receive()) == Welcome()
         with pytest.raises(LinkClosedError):
             while True:
                 await old.send(wire.encode(HEARTBEAT))
@@ -165,32 +221,65 @@ class Notes:
     """An inbox that only remembers."""
 
     def __init__(self) -> None:
-        self.events: list[object] = []
+        self.messages: list[object] = []
+        self.events: list[tuple[str, str]] = []
 
     def receive(self, peer: str, message: wire.RaftMessage) -> None:
-        self.events.append(message)
+        self.messages.append(message)
 
-    def link_up(self, peer: str) -> None: ...
+    def link_up(self, peer: str) -> None:
+        self.events.append(("up", peer))
 
-    def link_down(self, peer: str) -> None: ...
+    def link_down(self, peer: str) -> None:
+        self.events.append(("down", peer))
 
     def peer_lost(self, peer: str) -> None:
-        self.events.append(peer)
+        self.events.append(("lost", peer))
+
+
+Nodes = tuple[Mesh[wire.RaftMessage], Notes]
+
+
+@attrs.define
+class MeshMaker:
+    """Meshes of one cluster, all in one nursery."""
+
+    nursery: trio.Nursery
+    network: MemoryNetwork = attrs.field(
+        factory=lambda: MemoryNetwork(rng=random.Random(1))
+    )
+
+    async def start(self, node_id: str, *members: str, **options: Any) -> Nodes:
+        mesh, notes = self.make(node_id, *members, **options)
+        await mesh.start(self.nursery)
+        return mesh, notes
+
+    def make(self, node_id: str, *members: str, **options: Any) -> Nodes:
+        notes = Notes()
+        defaults: dict[str, Any] = {
+            "cluster_id": "c",
+            "engine": "pysyncobj",
+            "transport": self.network.transport(node_id),
+        }
+        mesh = Mesh[wire.RaftMessage](
+            node_id=node_id,
+            members=addresses(node_id, *members),
+            decode=wire.decode,
+            inbox=notes,
+            rng=random.Random(1),
+            settings=RaftSettings(),
+            **(defaults | options),
+        )
+        return mesh, notes
+
+
+def addresses(*node_ids: str) -> dict[str, str]:
+    return {node_id: f"mem://{node_id}" for node_id in node_ids}
 
 
 async def test_frame_of_a_replaced_link_is_ignored_even_if_it_was_there_already(
     autojump_clock: MockClock,
 ) -> None:
-    notes = Notes()
-    mesh = Mesh(
-        cluster_id="c",
-        node_id="n1",
-        members={"n1": "mem://n1", "n2": "mem://n2"},
-        transport=MemoryNetwork(rng=random.Random(1)).transport("n1"),
-        inbox=notes,
-        rng=random.Random(1),
-        settings=RaftSettings(),
-    )
     old, new = StubbornLink(), StubbornLink()
 
     async def serve(link: StubbornLink) -> None:
@@ -198,14 +287,137 @@ async def test_frame_of_a_replaced_link_is_ignored_even_if_it_was_there_already(
             await mesh._serve_link(link)
 
     async with trio.open_nursery() as nursery:
+        mesh, notes = MeshMaker(nursery).make("n1", "n2")
         nursery.start_soon(serve, old)
         await trio.testing.wait_all_tasks_blocked()
         nursery.start_soon(serve, new)
         await trio.testing.wait_all_tasks_blocked()
         assert old.frames == []
-        assert notes.events == []
+        assert notes.messages == []
+        assert mesh.refusals == {"old link": 1}
         new.may_receive.set()
-    assert notes.events == [HEARTBEAT, "n2"]
+    assert notes.messages == [HEARTBEAT]
+    assert notes.events == [("lost", "n2")]
+
+
+async def test_refusal_is_logged_once_where_it_is_told_and_counted_each_time(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with trio.open_nursery() as nursery:
+        maker = MeshMaker(nursery)
+        one, _ = await maker.start("n1", "n2")
+        other, _ = await maker.start("n2", "n1", cluster_id="another")
+        await trio.sleep(5)
+        nursery.cancel_scope.cancel()
+    for mesh in (one, other):
+        assert mesh.refusals["other cluster"] > 10
+        assert mesh.refusals["refused by peer: other cluster"] > 10
+        assert mesh.peers_connected == ()
+    messages = [record.getMessage() for record in caplog.records]
+    assert sorted(m for m in messages if "refuses our links" in m) == [
+        "node n1: n2 at mem://n2 refuses our links: other cluster",
+        "node n2: n1 at mem://n1 refuses our links: other cluster",
+    ]
+    assert len(messages) == 4  # and one where each was refused
+
+
+async def test_members_come_and_go(autojump_clock: MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        maker = MeshMaker(nursery)
+        one, seen = await maker.start("n1", "n2")
+        two, _ = await maker.start("n2", "n1")
+        three, _ = await maker.start("n3", "n1")
+        await trio.sleep(1)
+        assert one.peers_connected == ("n2",)
+        assert three.refusals["refused by peer: no member"] > 0
+        one.set_members(addresses("n1", "n2", "n3"))
+        await trio.sleep(1)
+        assert one.peers_connected == ("n2", "n3")
+        assert three.peers_connected == ("n1",)
+        one.send("n3", [wire.encode(HEARTBEAT)])
+        one.set_members(addresses("n1", "n3"))
+        assert one.peers_connected == ("n3",)
+        await trio.sleep(5)
+        assert two.peers_connected == ()
+        assert two.refusals["refused by peer: no member"] > 0
+        assert seen.events.count(("down", "n2")) == 1
+        assert seen.events.count(("lost", "n2")) == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_member_with_another_address_is_dialled_there(
+    autojump_clock: MockClock,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        maker = MeshMaker(nursery)
+        one, seen = await maker.start("n1", "n2")
+        await maker.start("n2", "n1")
+        await trio.sleep(1)
+        moved = maker.network.transport("n2")
+        handler = maker.make("n2", "n1")[0]._serve_link
+        await nursery.start(moved.serve, "mem://n2:moved", handler)
+        one.set_members({"n1": "mem://n1", "n2": "mem://n2:moved"})
+        await trio.sleep(5)
+        assert one.peers_connected == ("n2",)
+        assert seen.events == [("up", "n2"), ("up", "n2")]
+        nursery.cancel_scope.cancel()
+
+
+async def test_node_that_is_behind_takes_in_a_member_it_does_not_know(
+    autojump_clock: MockClock,
+) -> None:
+    is_open = True
+    async with trio.open_nursery() as nursery:
+        maker = MeshMaker(nursery)
+        behind, seen = await maker.start("n1", is_open_to_guests=lambda: is_open)
+        with trio.CancelScope() as life:
+            async with trio.open_nursery() as inner:
+                newcomer = MeshMaker(inner, maker.network)
+                leader, _ = await newcomer.start("n4", "n1")
+                await trio.sleep(1)
+                assert behind.peers_connected == ("n4",)
+                assert leader.peers_connected == ("n1",)
+                leader.send("n1", [wire.encode(sent_by(HEARTBEAT, "n4"))])
+                await trio.sleep(1)
+                assert seen.messages == [sent_by(HEARTBEAT, "n4")]
+                life.cancel()
+        await trio.sleep(5)
+        assert behind._outgoing == {}
+        is_open = False
+        again, _ = await maker.start("n4", "n1")
+        await trio.sleep(1)
+        assert again.peers_connected == ()
+        nursery.cancel_scope.cancel()
+
+
+async def test_guests_are_few(autojump_clock: MockClock) -> None:
+    async with trio.open_nursery() as nursery:
+        maker = MeshMaker(nursery)
+        host, _ = await maker.start("n1", is_open_to_guests=lambda: True)
+        for number in range(GUESTS_MAX + 2):
+            await maker.start(f"guest-{number}", "n1")
+        await trio.sleep(1)
+        assert len(host.peers_connected) == GUESTS_MAX
+        assert host.refusals.keys() == {"no member"}
+        nursery.cancel_scope.cancel()
+
+
+def sent_by(message: wire.AppendEntries, sender: str) -> wire.AppendEntries:
+    return msgspec.structs.replace(message, sender=sender)
+
+
+async def test_frame_over_the_limit_closes_the_link_and_is_counted(
+    autojump_clock: MockClock,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        maker = MeshMaker(nursery)
+        small = maker.network.transport("n1", frame_bytes_max=1000)
+        mesh, notes = await maker.start("n1", "n2", transport=small)
+        link = await maker.network.transport("n2").dial("mem://n1")
+        assert await is_refused(link, hello(), bytes(1001))
+        assert mesh.refusals == {"frame too large": 1}
+        assert notes.events == [("lost", "n2")]
+        nursery.cancel_scope.cancel()
 
 
 async def test_ping_is_answered_on_the_same_link(
@@ -216,8 +428,8 @@ async def test_ping_is_answered_on_the_same_link(
         link = await dial(lab)
         await link.send(hello())
         await link.receive()
-        await link.send(wire.encode(wire.Ping()))
-        assert wire.decode(await link.receive()) == wire.Pong()
+        await link.send(PING)
+        assert await link.receive() == PONG
 
 
 async def test_node_of_another_cluster_takes_no_part(
@@ -234,7 +446,10 @@ async def test_node_of_another_cluster_takes_no_part(
         assert stranger.log.leadership.leader is None
         assert stranger.log.statistics().peers_connected == ()
         assert "n3" not in leader.log.statistics().peers_connected
-        assert stranger.log.refusals.keys() == {"other cluster"}
+        assert stranger.log.refusals.keys() == {
+            "other cluster",
+            "refused by peer: other cluster",
+        }
 
 
 async def test_journal_of_another_cluster_ends_the_start(
