@@ -83,7 +83,7 @@ class Allocation:
         self._counts: Counter[str] = counts if counts is not None else Counter()
         self._filters = ShortFilters()
         self._pruned_s = trio.current_time()
-        self._agents_changed: set[AgentId] = set()
+        self._agents_changed: dict[AgentId, None] = {}
         self._all_changed = True
         self._changed = trio.Event()
 
@@ -95,7 +95,7 @@ class Allocation:
     def on_applied(self, touched: Touched) -> None:
         """Agents may have other free resources. On the hot path."""
         if touched.agents:
-            self._agents_changed.update(touched.agents)
+            self._agents_changed.update(dict.fromkeys(touched.agents))
             self._changed.set()
         for framework_id in touched.frameworks:
             if framework_id not in self._state.frameworks:
@@ -161,7 +161,7 @@ class Allocation:
             self._counts["offers_granted"] += len(grants)
 
     def _decide(self) -> tuple[Grant, ...]:
-        changed, self._agents_changed = self._agents_changed, set()
+        changed, self._agents_changed = self._agents_changed, {}
         candidates = None if self._all_changed else changed
         self._all_changed = False
         self._counts["allocator_runs"] += 1
@@ -214,5 +214,7 @@ class Allocation:
     def _owned(
         self, framework_id: FrameworkId, offer_ids: tuple[OfferId, ...]
     ) -> list[OutstandingOffer]:
-        found = (self._state.offers.get(offer_id) for offer_id in set(offer_ids))
+        found = (
+            self._state.offers.get(offer_id) for offer_id in dict.fromkeys(offer_ids)
+        )
         return [o for o in found if o is not None and o.framework_id == framework_id]

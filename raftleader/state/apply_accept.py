@@ -203,7 +203,7 @@ def _answer_refused(
             message=problem,
         )
         updates.append(status)
-        ctx.tasks.add((framework.id, task.task_id))
+        ctx.tasks[(framework.id, task.task_id)] = None
     kept = (*framework.orphan_updates, *updates)[-ORPHAN_UPDATES_MAX:]
     set_framework(state, ctx, replace(framework, orphan_updates=kept))
     names = [launch_name(task.task_id, offer_ids) for task, _, _ in refused]

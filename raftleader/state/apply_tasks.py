@@ -128,7 +128,7 @@ def apply_acknowledge_update(
     )
     if len(kept) != len(framework.orphan_updates):
         set_framework(state, ctx, replace(framework, orphan_updates=kept))
-        ctx.tasks.add((framework.id, command.task_id))
+        ctx.tasks[(framework.id, command.task_id)] = None
     return Accepted()
 
 

@@ -24,7 +24,8 @@ class Context:
         index, term, node: Where the entry stands in the log, and who wrote it.
         now_ms: Cluster time of the entry; never below that of an earlier one.
         ordinal: Place of the current command in the entry, from 0.
-        frameworks, agents, offers, tasks: Rows touched so far.
+        frameworks, agents, offers, tasks: Rows touched so far, in that order: effects
+            follow it, and a set of strings has another order in each process.
     """
 
     cluster_id: str
@@ -33,10 +34,10 @@ class Context:
     node: NodeId
     now_ms: int
     ordinal: int = 0
-    frameworks: set[FrameworkId] = attrs.field(factory=set)
-    agents: set[AgentId] = attrs.field(factory=set)
-    offers: set[OfferId] = attrs.field(factory=set)
-    tasks: set[TaskKey] = attrs.field(factory=set)
+    frameworks: dict[FrameworkId, None] = attrs.field(factory=dict)
+    agents: dict[AgentId, None] = attrs.field(factory=dict)
+    offers: dict[OfferId, None] = attrs.field(factory=dict)
+    tasks: dict[TaskKey, None] = attrs.field(factory=dict)
     _uuids_made: int = attrs.field(default=0, init=False)
 
     def make_id(self, letter: str) -> str:
@@ -52,8 +53,8 @@ class Context:
     def touched(self) -> Touched:
         """What was touched, as a value."""
         return Touched(
-            frameworks=frozenset(self.frameworks),
-            agents=frozenset(self.agents),
-            offers=frozenset(self.offers),
-            tasks=frozenset(self.tasks),
+            frameworks=self.frameworks.keys(),
+            agents=self.agents.keys(),
+            offers=self.offers.keys(),
+            tasks=self.tasks.keys(),
         )

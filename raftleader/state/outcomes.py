@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Set
 
 import attrs
 
@@ -64,6 +65,7 @@ class Touched:
     """Which rows a batch changed, so that effects need not be looked for everywhere.
 
     Only a hint for speed: a new leader derives every effect from the whole state.
+    Each in the order in which they were touched, so that a run can be repeated.
 
     Attributes:
         frameworks: Subscribed, disconnected, suppressed, removed...
@@ -72,10 +74,10 @@ class Touched:
         tasks: Launched, updated, acknowledged, to be killed.
     """
 
-    frameworks: frozenset[FrameworkId] = frozenset()
-    agents: frozenset[AgentId] = frozenset()
-    offers: frozenset[OfferId] = frozenset()
-    tasks: frozenset[TaskKey] = frozenset()
+    frameworks: Set[FrameworkId] = frozenset()
+    agents: Set[AgentId] = frozenset()
+    offers: Set[OfferId] = frozenset()
+    tasks: Set[TaskKey] = frozenset()
 
 
 @attrs.frozen(kw_only=True)

@@ -22,7 +22,6 @@ from raftleader.limits import (
     RESCINDS_MAX,
 )
 from raftleader.protocol.ids import FrameworkId, OfferId, TaskId, TaskKey
-from raftleader.protocol.resources import Resources, split_key
 from raftleader.state.bounds import ANSWERED_LAUNCHES_MAX
 from raftleader.state.cluster import (
     Agent,
@@ -34,6 +33,7 @@ from raftleader.state.cluster import (
     Task,
 )
 from raftleader.state.context import Context
+from raftleader.state.indexes import allocate, count
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -42,7 +42,7 @@ V = TypeVar("V")
 def set_framework(state: ClusterState, ctx: Context, framework: Framework) -> None:
     """Insert or replace a framework's row."""
     state.frameworks[framework.id] = framework
-    ctx.frameworks.add(framework.id)
+    ctx.frameworks[framework.id] = None
 
 
 def drop_framework(
@@ -59,16 +59,16 @@ def drop_framework(
     state.removed_frameworks[framework_id] = ctx.now_ms
     if len(state.removed_frameworks) > COMPLETED_FRAMEWORKS_MAX:
         del state.removed_frameworks[next(iter(state.removed_frameworks))]
-    ctx.frameworks.add(framework_id)
+    ctx.frameworks[framework_id] = None
 
 
 def set_agent(state: ClusterState, ctx: Context, agent: Agent) -> None:
     """Insert or replace an agent's row, and its part of the cluster's capacity."""
     old = state.agents.get(agent.id)
     if old is not None and old.unreachable_ms is None:
-        _count(state.capacity, old.info.resources, -1)
+        count(state.capacity, old.info.resources, -1)
     if agent.unreachable_ms is None:
-        _count(state.capacity, agent.info.resources, +1)
+        count(state.capacity, agent.info.resources, +1)
     _put_agent(state, ctx, agent)
     state.agent_ids_by_key[agent.key] = agent.id
 
@@ -77,22 +77,22 @@ def add_offer(state: ClusterState, ctx: Context, offer: OutstandingOffer) -> Non
     """Take the offer's resources from its agent's free ones."""
     agent = state.agents[offer.agent_id]
     _put_agent(state, ctx, replace(agent, offered=agent.offered + offer.resources))
-    _allocate(state, offer.role, offer.framework_id, offer.resources, +1)
+    allocate(state, offer.role, offer.framework_id, offer.resources, +1)
     state.offers[offer.id] = offer
     state.offers_by_framework.setdefault(offer.framework_id, {})[offer.id] = None
     state.offers_by_agent.setdefault(offer.agent_id, {})[offer.id] = None
-    ctx.offers.add(offer.id)
+    ctx.offers[offer.id] = None
 
 
 def drop_offer(state: ClusterState, ctx: Context, offer: OutstandingOffer) -> None:
     """Give the offer's resources back to its agent."""
     agent = state.agents[offer.agent_id]
     _put_agent(state, ctx, replace(agent, offered=agent.offered - offer.resources))
-    _allocate(state, offer.role, offer.framework_id, offer.resources, -1)
+    allocate(state, offer.role, offer.framework_id, offer.resources, -1)
     del state.offers[offer.id]
     _remove(state.offers_by_framework, offer.framework_id, offer.id)
     _remove(state.offers_by_agent, offer.agent_id, offer.id)
-    ctx.offers.add(offer.id)
+    ctx.offers[offer.id] = None
 
 
 def rescind_offers(
@@ -125,7 +125,7 @@ def set_task(state: ClusterState, ctx: Context, task: Task) -> None:
         state.tasks_by_agent.setdefault(task.info.agent_id, {})[key] = None
     _move_charge(state, ctx, old, task)
     state.tasks[key] = task
-    ctx.tasks.add(key)
+    ctx.tasks[key] = None
 
 
 def drop_task(state: ClusterState, ctx: Context, key: TaskKey) -> None:
@@ -135,7 +135,7 @@ def drop_task(state: ClusterState, ctx: Context, key: TaskKey) -> None:
     del state.tasks[key]
     _remove(state.tasks_by_framework, task.framework_id, key)
     _remove(state.tasks_by_agent, task.info.agent_id, key)
-    ctx.tasks.add(key)
+    ctx.tasks[key] = None
 
 
 def complete_task(state: ClusterState, ctx: Context, task: Task) -> None:
@@ -186,32 +186,9 @@ def remember_launches(
     set_framework(state, ctx, replace(framework, answered_launches=kept))
 
 
-def rebuild_indexes(state: ClusterState) -> None:
-    """Make all indexes and sums from the tables, as if rows had come in order."""
-    state.agent_ids_by_key = {a.key: a.id for a in state.agents.values()}
-    state.offers_by_framework, state.offers_by_agent = {}, {}
-    state.tasks_by_framework, state.tasks_by_agent = {}, {}
-    state.completed_by_framework = {}
-    state.allocated, state.capacity = {}, {}
-    for offer in state.offers.values():
-        state.offers_by_framework.setdefault(offer.framework_id, {})[offer.id] = None
-        state.offers_by_agent.setdefault(offer.agent_id, {})[offer.id] = None
-        _allocate(state, offer.role, offer.framework_id, offer.resources, +1)
-    for key, task in state.tasks.items():
-        state.tasks_by_framework.setdefault(task.framework_id, {})[key] = None
-        state.tasks_by_agent.setdefault(task.info.agent_id, {})[key] = None
-        if not task.state.is_terminal:
-            _allocate(state, task.role, task.framework_id, task.info.resources, +1)
-    for key in state.completed_tasks:
-        state.completed_by_framework.setdefault(key[0], {})[key] = None
-    for agent in state.agents.values():
-        if agent.unreachable_ms is None:
-            _count(state.capacity, agent.info.resources, +1)
-
-
 def _put_agent(state: ClusterState, ctx: Context, agent: Agent) -> None:
     state.agents[agent.id] = agent
-    ctx.agents.add(agent.id)
+    ctx.agents[agent.id] = None
 
 
 def _move_charge(
@@ -230,40 +207,13 @@ def _move_charge(
         used = agent.used - task.info.resources
     shrunk = agent.shrunk and not agent.info.resources.contains(used)
     _put_agent(state, ctx, replace(agent, used=used, shrunk=shrunk))
-    _allocate(
+    allocate(
         state,
         task.role,
         task.framework_id,
         task.info.resources,
         +1 if is_charged else -1,
     )
-
-
-def _allocate(
-    state: ClusterState,
-    role: str,
-    framework_id: FrameworkId,
-    resources: Resources,
-    sign: int,
-) -> None:
-    by_framework = state.allocated.setdefault(role, {})
-    amounts = by_framework.setdefault(framework_id, {})
-    _count(amounts, resources, sign)
-    if not amounts:
-        del by_framework[framework_id]
-        if not by_framework:
-            del state.allocated[role]
-
-
-def _count(amounts: dict[str, int], resources: Resources, sign: int) -> None:
-    """Add scalars by name, whatever role they are reserved for."""
-    for key, millis in resources.scalars.items():
-        name = split_key(key)[0]
-        amount = amounts.get(name, 0) + sign * millis
-        if amount:
-            amounts[name] = amount
-        else:
-            amounts.pop(name, None)
 
 
 def _remove(index: dict[K, dict[V, None]], owner: K, member: V) -> None:

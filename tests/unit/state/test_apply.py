@@ -140,6 +140,15 @@ def test_apply_entry_tells_what_a_batch_touched(trial: Trial) -> None:
     assert applied.touched.tasks == frozenset()
 
 
+def test_apply_entry_tells_in_which_order_rows_were_touched(trial: Trial) -> None:
+    frameworks = [trial.subscribe(name=f"name {number}") for number in range(12)]
+    order = frameworks[::-1]
+
+    applied = trial.apply(*(c.SuppressRoles(framework_id=one) for one in order))
+
+    assert list(applied.touched.frameworks) == order
+
+
 def test_apply_entry_stops_the_node_when_an_index_comes_twice(trial: Trial) -> None:
     with pytest.raises(AssertionError, match="index 1 after 1"):
         apply_entry(trial.state, 1, 1, b"")
