@@ -142,6 +142,19 @@ class SingleNodeLog:
         )
 
     async def _serve(self) -> None:
+        failure: Exception | None = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._pending.run)
+            try:
+                await self._commit_for_ever()
+            except Exception as error:
+                # Out of the nursery, so that it goes up alone, not in a group.
+                failure = error
+                nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _commit_for_ever(self) -> None:
         while True:
             await self._wake.wait()
             self._wake = trio.Event()

@@ -137,6 +137,7 @@ class PySyncObjLog:
         with self._scope:
             async with trio.open_nursery() as nursery:
                 try:
+                    nursery.start_soon(self._pending.run)
                     await mesh.start(nursery)
                     task_status.started()
                     await self._step_for_ever(engine, journal, mesh)
