@@ -97,8 +97,13 @@ def run_command(command: Callable[[], Awaitable[int | None]]) -> NoReturn:
     Leaves by ``typer.Exit`` always; what the command returns is the code, None
     meaning success.
     """
+    run_sync_command(lambda: trio.run(command))
+
+
+def run_sync_command(command: Callable[[], int | None]) -> NoReturn:
+    """The same for a command that needs no event loop, or brings its own."""
     try:
-        code = trio.run(command)
+        code = command()
     except BaseException as error:
         cause = sole_error(error)
         known = exit_code_of(cause)
