@@ -1,0 +1,153 @@
+"""Greetings of a node: what it says of itself, and what it concludes from others'."""
+
+from __future__ import annotations
+
+import msgspec
+
+from raftleader.replication.journal import Journal
+from raftleader.replication.member.formation import REPEAT_S, Formation
+from raftleader.replication.member.greeting import Greeting
+from raftleader.replication.member.instances import NOT_GREETED, Instances
+from raftleader.replication.member.opening import (
+    FORMATION_NOTE,
+    INSTANCES_NOTE,
+    Opened,
+)
+from raftleader.replication.raft.configuration import Configuration
+
+OTHER_CLUSTER = "other cluster"
+
+
+class Greetings:
+    """Formation and instances of a node, and the greetings that wait to be sent.
+
+    Attributes:
+        is_formed: The node may take part once the journal is synced.
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster_id: str,
+        node_id: str,
+        opened: Opened,
+        repeat_s: float,
+        now_s: float,
+    ) -> None:
+        """``repeat_s``: who does not greet first is asked to after this time."""
+        self._cluster_id = cluster_id
+        self._node_id = node_id
+        self._instance = opened.journal.instance
+        self._instances = Instances(opened.instances)
+        self._formation = Formation(
+            node_id=node_id,
+            instance=self._instance,
+            voters=opened.members.configuration.voters,
+            note=opened.formation,
+            is_joined=opened.members.is_joined,
+        )
+        self._others = tuple(
+            one for one in opened.members.configuration.voters if one != node_id
+        )
+        self._repeat_s = repeat_s
+        self._asked_at_s: dict[str, float] = {}
+        self._greet_at_s = now_s
+        self._is_news = True
+        self._outgoing: dict[str, bool] = {}
+
+    @property
+    def is_formed(self) -> bool:
+        return self._formation.is_formed
+
+    @property
+    def waits_for(self) -> str:
+        """While the group is not formed, in words."""
+        return self._formation.waits_for
+
+    @property
+    def wake_at(self) -> float:
+        """When greetings are due again; only while not formed."""
+        return float("-inf") if self._is_news or self._outgoing else self._greet_at_s
+
+    def hear(self, peer: str, greeting: Greeting, committed: Configuration) -> str:
+        """``peer`` greeted. Returns why it is not listened to, or nothing.
+
+        Raises ConfigError if this node cannot take part with its directory."""
+        if greeting.cluster_id != self._cluster_id:
+            return OTHER_CLUSTER
+        if greeting.sender != peer:
+            return "other sender"
+        self._formation.hear(greeting)
+        self._instances.greeted(peer, greeting.instance, committed)
+        self._is_news = True
+        if not greeting.is_answer:
+            self._outgoing[peer] = True
+        return ""
+
+    def greet(self, peer: str) -> None:
+        """A link to ``peer`` is up."""
+        self._outgoing[peer] = False
+
+    def forget(self, peer: str) -> None:
+        """Its link ended; what comes next begins with a greeting again."""
+        self._instances.forget_greeting(peer)
+
+    def refusal(self, peer: str, now_s: float) -> str:
+        """Why frames of ``peer`` are not taken, or nothing."""
+        refusal = self._instances.refusal(peer)
+        if refusal == NOT_GREETED and now_s >= self._asked_at_s.get(peer, now_s):
+            # It greeted before we started, or its greeting was lost: ask for one.
+            self._asked_at_s[peer] = now_s + self._repeat_s
+            self._outgoing[peer] = False
+        return refusal
+
+    def members_changed(self, committed: Configuration) -> None:
+        """A membership change was committed and applied."""
+        self._instances.committed(committed)
+        self._is_news = True
+
+    def is_due(self, now_s: float) -> bool:
+        """``work`` has something to do."""
+        return self._is_news or (not self.is_formed and now_s >= self._greet_at_s)
+
+    def work(self, journal: Journal, now_s: float) -> None:
+        """Conclude; what must not be forgotten becomes notes of ``journal``."""
+        self._is_news = False
+        if self._formation.advance():
+            note = self._formation.note
+            journal.note(FORMATION_NOTE, msgspec.msgpack.encode(note))
+            self._instances.bind(note.first or {})
+            self._greet_at_s = now_s
+            # A lone member is formed at once; others look again what follows now.
+            self._is_news = True
+            for peer in self._others:
+                self._outgoing[peer] = False
+        if self._instances.is_changed:
+            journal.note(INSTANCES_NOTE, self._instances.encoded())
+        if not self.is_formed and now_s >= self._greet_at_s:
+            self._greet_at_s = now_s + REPEAT_S
+            for peer in self._others:
+                self._outgoing.setdefault(peer, False)
+
+    @property
+    def has_outgoing(self) -> bool:
+        return bool(self._outgoing)
+
+    def take(self) -> list[tuple[str, Greeting]]:
+        """What may leave now that the journal is synced, in order of peer."""
+        outgoing, self._outgoing = self._outgoing, {}
+        note = self._formation.note
+        return [
+            (
+                peer,
+                Greeting(
+                    sender=self._node_id,
+                    cluster_id=self._cluster_id,
+                    instance=self._instance,
+                    first=note.first,
+                    is_formed=note.is_formed,
+                    is_answer=is_answer,
+                ),
+            )
+            for peer, is_answer in sorted(outgoing.items())
+        ]
