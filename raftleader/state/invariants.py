@@ -2,7 +2,8 @@
 if it breaks one.
 
 Rows hold each other up: an offer or a task needs its agent, an account is the sum
-of rows, an index is what the tables say.
+of rows, an index is what the tables say. ``violations`` looks at all of a state; the
+functions for one row serve who reads a snapshot row by row.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 import attrs
 
 from raftleader.errors import InvalidInputError
-from raftleader.protocol.ids import AgentId
+from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskKey
 from raftleader.protocol.resources import EMPTY, Resources
 from raftleader.state.bounds import (
     ANSWERED_LAUNCHES_MAX,
@@ -20,8 +21,15 @@ from raftleader.state.bounds import (
     ORPHAN_UPDATES_MAX,
     PENDING_UPDATES_MAX,
 )
-from raftleader.state.cluster import Agent, ClusterState, Framework, Task
-from raftleader.state.tables import rebuild_indexes
+from raftleader.state.cluster import (
+    Agent,
+    ClusterState,
+    CompletedTask,
+    Framework,
+    OutstandingOffer,
+    Task,
+)
+from raftleader.state.indexes import rebuild_indexes
 from raftleader.state.validation import resources_problem
 
 INDEXES = (
@@ -40,12 +48,20 @@ def violations(state: ClusterState) -> list[str]:
     """Everything that is wrong, in words; empty if nothing is. Looks at every row."""
     return [
         *_wrong_agents(state),
-        *_wrong_frameworks(state),
-        *_wrong_offers(state),
-        *_wrong_tasks(state),
-        *_wrong_completed(state),
+        *_wrong_rows(state),
         *_wrong_indexes(state),
     ]
+
+
+def _wrong_rows(state: ClusterState) -> Iterator[str]:
+    for framework_id, framework in state.frameworks.items():
+        yield from wrong_framework(state, framework_id, framework)
+    for offer_id, offer in state.offers.items():
+        yield from wrong_offer(state, offer_id, offer)
+    for key, task in state.tasks.items():
+        yield from wrong_task(state, key, task)
+    for key, completed in state.completed_tasks.items():
+        yield from wrong_completed(state, key, completed)
 
 
 def _wrong_agents(state: ClusterState) -> Iterator[str]:
@@ -63,7 +79,7 @@ def _wrong_agents(state: ClusterState) -> Iterator[str]:
             yield f"agent {agent.id}: used is {agent.used}, not the sum of its tasks"
         if agent.offered != offered.get(agent.id, EMPTY):
             yield f"agent {agent.id}: offered is {agent.offered}, not the sum of offers"
-        yield from _wrong_balance(agent)
+        yield from wrong_agent(agent)
 
 
 def _add(
@@ -78,7 +94,8 @@ def _add(
         yield f"agent {agent_id}: {part} cannot be {name}"
 
 
-def _wrong_balance(agent: Agent) -> Iterator[str]:
+def wrong_agent(agent: Agent) -> Iterator[str]:
+    """What is wrong with the row itself, and with its accounts."""
     total = agent.info.resources
     for name, part in (
         ("total", total),
@@ -106,18 +123,20 @@ def _wrong_balance(agent: Agent) -> Iterator[str]:
         yield f"agent {agent.id}: unreachable, and something is offered"
 
 
-def _wrong_frameworks(state: ClusterState) -> Iterator[str]:
-    for key, framework in state.frameworks.items():
-        name = f"framework {key}"
-        if framework.id != key or framework.info.id != key:
-            yield f"{name}: its row says {framework.id}, its info {framework.info.id}"
-        if key in state.removed_frameworks:
-            yield f"{name}: registered and removed"
-        if framework.connected != (framework.deadline_ms is None):
-            yield f"{name}: connected or with a deadline, not both, not neither"
-        if not set(framework.suppressed_roles) <= set(framework.info.roles):
-            yield f"{name}: suppresses a role it does not have"
-        yield from _wrong_memory(name, framework)
+def wrong_framework(
+    state: ClusterState, key: FrameworkId, framework: Framework
+) -> Iterator[str]:
+    """What is wrong with the row under that key."""
+    name = f"framework {key}"
+    if framework.id != key or framework.info.id != key:
+        yield f"{name}: its row says {framework.id}, its info {framework.info.id}"
+    if key in state.removed_frameworks:
+        yield f"{name}: registered and removed"
+    if framework.connected != (framework.deadline_ms is None):
+        yield f"{name}: connected or with a deadline, not both, not neither"
+    if not set(framework.suppressed_roles) <= set(framework.info.roles):
+        yield f"{name}: suppresses a role it does not have"
+    yield from _wrong_memory(name, framework)
 
 
 def _wrong_memory(name: str, framework: Framework) -> Iterator[str]:
@@ -132,34 +151,36 @@ def _wrong_memory(name: str, framework: Framework) -> Iterator[str]:
         yield f"{name}: an orphan update without uuid"
 
 
-def _wrong_offers(state: ClusterState) -> Iterator[str]:
-    for key, offer in state.offers.items():
-        name = f"offer {key}"
-        if offer.id != key:
-            yield f"{name}: its row says {offer.id}"
-        framework = state.frameworks.get(offer.framework_id)
-        if framework is None:
-            yield f"{name}: of unknown framework {offer.framework_id}"
-        elif offer.role not in framework.info.roles:
-            yield f"{name}: for role {offer.role}, which is not its framework's"
-        if offer.agent_id not in state.agents:
-            yield f"{name}: on unknown agent {offer.agent_id}"
-        if not offer.resources or resources_problem(offer.resources) is not None:
-            yield f"{name}: resources are empty or not canonical"
-        elif offer.resources.for_role(offer.role) != offer.resources:
-            yield f"{name}: carries what is reserved for another role"
+def wrong_offer(
+    state: ClusterState, key: OfferId, offer: OutstandingOffer
+) -> Iterator[str]:
+    """What is wrong with the row under that key. Framework and agent come first."""
+    name = f"offer {key}"
+    if offer.id != key:
+        yield f"{name}: its row says {offer.id}"
+    framework = state.frameworks.get(offer.framework_id)
+    if framework is None:
+        yield f"{name}: of unknown framework {offer.framework_id}"
+    elif offer.role not in framework.info.roles:
+        yield f"{name}: for role {offer.role}, which is not its framework's"
+    if offer.agent_id not in state.agents:
+        yield f"{name}: on unknown agent {offer.agent_id}"
+    if not offer.resources or resources_problem(offer.resources) is not None:
+        yield f"{name}: resources are empty or not canonical"
+    elif offer.resources.for_role(offer.role) != offer.resources:
+        yield f"{name}: carries what is reserved for another role"
 
 
-def _wrong_tasks(state: ClusterState) -> Iterator[str]:
-    for key, task in state.tasks.items():
-        name = f"task {key[1]} of {key[0]}"
-        if task.key != key:
-            yield f"{name}: its row says {task.key}"
-        if task.info.agent_id not in state.agents:
-            yield f"{name}: on unknown agent {task.info.agent_id}"
-        if not task.info.resources or resources_problem(task.info.resources):
-            yield f"{name}: resources are empty or not canonical"
-        yield from _wrong_updates(state, name, task)
+def wrong_task(state: ClusterState, key: TaskKey, task: Task) -> Iterator[str]:
+    """What is wrong with the row under that key. Framework and agent come first."""
+    name = f"task {key[1]} of {key[0]}"
+    if task.key != key:
+        yield f"{name}: its row says {task.key}"
+    if task.info.agent_id not in state.agents:
+        yield f"{name}: on unknown agent {task.info.agent_id}"
+    if not task.info.resources or resources_problem(task.info.resources):
+        yield f"{name}: resources are empty or not canonical"
+    yield from _wrong_updates(state, name, task)
 
 
 def _wrong_updates(state: ClusterState, name: str, task: Task) -> Iterator[str]:
@@ -185,15 +206,17 @@ def _wrong_updates(state: ClusterState, name: str, task: Task) -> Iterator[str]:
         yield f"{name}: an update after its end"
 
 
-def _wrong_completed(state: ClusterState) -> Iterator[str]:
-    for key, task in state.completed_tasks.items():
-        name = f"completed task {key[1]} of {key[0]}"
-        if (task.framework_id, task.task_id) != key:
-            yield f"{name}: its row says {task.task_id} of {task.framework_id}"
-        if task.framework_id not in state.frameworks:
-            yield f"{name}: its framework is gone"
-        if not task.state.is_terminal:
-            yield f"{name}: has not ended"
+def wrong_completed(
+    state: ClusterState, key: TaskKey, task: CompletedTask
+) -> Iterator[str]:
+    """What is wrong with the row under that key. Its framework comes first."""
+    name = f"completed task {key[1]} of {key[0]}"
+    if (task.framework_id, task.task_id) != key:
+        yield f"{name}: its row says {task.task_id} of {task.framework_id}"
+    if task.framework_id not in state.frameworks:
+        yield f"{name}: its framework is gone"
+    if not task.state.is_terminal:
+        yield f"{name}: has not ended"
 
 
 def _wrong_indexes(state: ClusterState) -> Iterator[str]:

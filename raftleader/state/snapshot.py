@@ -22,8 +22,8 @@ from raftleader.state.cluster import (
     OutstandingOffer,
     Task,
 )
+from raftleader.state.indexes import rebuild_indexes
 from raftleader.state.invariants import violations
-from raftleader.state.tables import rebuild_indexes
 
 SNAPSHOT_VERSION = 1
 
