@@ -7,6 +7,7 @@ RaftLeaderError
 |- InvalidInputError         definite   mend the input; names the field
 |- ConfigError               definite   mend the configuration; names the key
 |- JournalDamagedError       definite   a person must look; names the offset
+|- DiskFullError             definite   make room; nothing was lost, nothing was taken
 |- ApiError                  definite   a server's answer that is not a success
 `- UnavailableError          definite   no leader could be reached in time
 """
@@ -68,6 +69,11 @@ class JournalDamagedError(RaftLeaderError):
         self.path = path
         self.offset = offset
         self.problem = problem
+
+
+class DiskFullError(RaftLeaderError):
+    """No room on the disk, or in the quota. What was synced is not touched, what
+    waited still waits: the same may work when there is room again."""
 
 
 class ApiError(RaftLeaderError):

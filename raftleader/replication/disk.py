@@ -59,7 +59,9 @@ class Disk(Protocol):
         """Names of the entries, sorted."""
 
     def make_directory(self, path: str) -> None:
-        """With its parents; fine if it exists."""
+        """With its parents, all of them durable at once; fine if it exists.
+
+        Raises FileExistsError if it is a file."""
 
     def exists(self, path: str) -> bool: ...
 

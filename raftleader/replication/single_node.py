@@ -12,7 +12,7 @@ import trio
 from raftleader.errors import NotLeaderError, OutcomeUnknownError
 from raftleader.replication.entries import NO_OP, USER, Entry, user_entry
 from raftleader.replication.interface import Applier, Leadership, LogStatistics
-from raftleader.replication.journal import Journal
+from raftleader.replication.old_journal import Journal
 from raftleader.replication.pending import PendingProposals, Proposal
 from raftleader.replication.watch import LeadershipWatch
 
@@ -144,7 +144,7 @@ class SingleNodeLog:
     async def _serve(self) -> None:
         failure: Exception | None = None
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._pending.run)
+            nursery.start_soon(self._pending.deadlines.run)
             try:
                 await self._commit_for_ever()
             except Exception as error:

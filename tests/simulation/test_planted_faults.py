@@ -19,7 +19,7 @@ from raftleader.leader.replica import Replica
 from raftleader.leader.term import LeaderSettings
 from raftleader.leader.timers import Timers
 from raftleader.protocol.resources import EMPTY
-from raftleader.replication.journal import Journal
+from raftleader.replication.old_journal import Journal
 from raftleader.state import apply_time, tables
 
 SHORT = Plan(fault_s=6.0, settle_s=20.0)

@@ -6,7 +6,7 @@ import pysyncobj.journal
 
 from raftleader.errors import ConfigError
 from raftleader.replication.entries import Entry
-from raftleader.replication.journal import Journal
+from raftleader.replication.old_journal import Journal
 
 _Row = tuple[bytes, int, int]
 

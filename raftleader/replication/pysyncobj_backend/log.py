@@ -24,7 +24,7 @@ from raftleader.errors import (
 )
 from raftleader.replication.entries import NO_OP, user_entry
 from raftleader.replication.interface import Applier, Leadership, LogStatistics
-from raftleader.replication.journal import Journal
+from raftleader.replication.old_journal import Journal
 from raftleader.replication.mesh import Mesh
 from raftleader.replication.pending import PendingProposals, Proposal
 from raftleader.replication.pysyncobj_backend import library
@@ -137,7 +137,7 @@ class PySyncObjLog:
         with self._scope:
             async with trio.open_nursery() as nursery:
                 try:
-                    nursery.start_soon(self._pending.run)
+                    nursery.start_soon(self._pending.deadlines.run)
                     await mesh.start(nursery)
                     task_status.started()
                     await self._step_for_ever(engine, journal, mesh)

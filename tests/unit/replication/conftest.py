@@ -13,7 +13,7 @@ import pytest
 import trio
 
 from raftleader.replication.interface import Applier
-from raftleader.replication.journal import Journal
+from raftleader.replication.old_journal import Journal
 from raftleader.replication.local_cluster import CrashableLog, LocalCluster
 from raftleader.replication.pysyncobj_backend import PySyncObjLog
 from raftleader.replication.settings import RaftSettings

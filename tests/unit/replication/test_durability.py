@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from raftleader.errors import OutcomeUnknownError
-from raftleader.replication.journal import Journal
+from raftleader.replication.old_journal import Journal
 from raftleader.replication.local_cluster import LocalNode
 from raftleader.replication.single_node import SingleNodeLog
 

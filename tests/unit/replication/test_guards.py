@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from raftleader.errors import ConfigError
-from raftleader.replication.journal import Journal
+from raftleader.replication.old_journal import Journal
 from raftleader.replication.pysyncobj_backend import library
 from raftleader.replication.pysyncobj_backend.guards import (
     GuardedSyncObj,

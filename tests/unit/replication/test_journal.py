@@ -12,7 +12,7 @@ import pytest
 
 from raftleader.errors import ConfigError, JournalDamagedError
 from raftleader.replication.entries import Entry
-from raftleader.replication.journal import Journal
+from raftleader.replication.old_journal import Journal
 
 
 def open_journal(path: Path, *, cluster: str = "c1", node: str = "n1") -> Journal:

@@ -22,7 +22,7 @@ import trio
 from trio.testing import MockClock
 
 from raftleader.errors import RaftLeaderError
-from raftleader.replication.journal import Journal
+from raftleader.replication.old_journal import Journal
 from raftleader.replication.local_cluster import Applied, LocalNode
 
 FAULTY_S = 4.0
