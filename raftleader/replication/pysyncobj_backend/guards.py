@@ -20,7 +20,8 @@ import trio
 
 from raftleader.replication.entries import USER, Entry
 from raftleader.replication.interface import Applier
-from raftleader.replication.journal import Journal
+from raftleader.replication.invariant import InvariantError as InvariantError
+from raftleader.replication.old_journal import Journal
 from raftleader.replication.pysyncobj_backend import library, seams
 from raftleader.replication.pysyncobj_backend.ballots import Ballots
 from raftleader.replication.pysyncobj_backend.journal import LibraryJournal
@@ -41,10 +42,6 @@ from raftleader.replication.pysyncobj_backend.wire import (
 from raftleader.replication.settings import RaftSettings
 
 seams.install()
-
-
-class InvariantError(AssertionError):
-    """A promise of Raft is broken: this node stops before it does harm."""
 
 
 class GuardedSyncObj(library.OpenSyncObj):

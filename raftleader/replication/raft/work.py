@@ -16,23 +16,21 @@ done: the node ends, or keeps everything back until the same work succeeds.
 
 from __future__ import annotations
 
-import attrs
+import msgspec
 
 from raftleader.replication.entries import Entry
 from raftleader.replication.raft.configuration import Configuration
 from raftleader.replication.raft.messages import Message, SnapshotChunk, SnapshotMeta
 
 
-@attrs.frozen(kw_only=True)
-class Ballot:
+class Ballot(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a node must never forget: its term, and whom it voted for in it."""
 
     term: int
     vote: str | None
 
 
-@attrs.frozen(kw_only=True)
-class StartingPoint:
+class StartingPoint(msgspec.Struct, frozen=True, kw_only=True):
     """What a node knows when it starts: all of it was on disk.
 
     Attributes:
@@ -51,8 +49,7 @@ class StartingPoint:
     snapshot: SnapshotMeta | None = None
 
 
-@attrs.frozen(kw_only=True)
-class SnapshotWanted:
+class SnapshotWanted(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Send ``peer`` a SnapshotChunk with up to ``bytes_max`` bytes of the stored
     snapshot ``meta`` from ``offset`` on, as ``RaftCore.snapshot_chunk`` makes it."""
 
@@ -62,8 +59,7 @@ class SnapshotWanted:
     bytes_max: int
 
 
-@attrs.frozen(kw_only=True)
-class ReadDone:
+class ReadDone(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An answer to ``RaftCore.read``: when the state includes ``index``, it includes
     everything that was answered before the question. ``index`` None: leadership was
     lost first, ask again."""
@@ -72,8 +68,7 @@ class ReadDone:
     index: int | None
 
 
-@attrs.frozen(kw_only=True)
-class Work:
+class Work(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """See the module. ``messages`` are (recipient, message), in order."""
 
     ballot: Ballot | None = None
