@@ -78,6 +78,7 @@ class Installing:
                 self._core.chunk_stored(meta, next_offset)
                 return
             self._store.complete(meta)
+            self._core.chunk_stored(meta, next_offset)
         except DiskFullError:
             self.failed += 1  # unanswered, so the leader tries again later
             return
@@ -118,11 +119,14 @@ class Installing:
 
     def _begin_log_after(self, meta: SnapshotMeta, now_s: float) -> None:
         """Core and journal; the latter is durable with the next sync, before which
-        the core's answer does not leave."""
-        self._core.snapshot_installed(meta, now_s)
+        the core's answer does not leave. Entries that follow the snapshot are in the
+        core's next work again, and so in the same sync as the reset."""
+        core = self._core
+        is_behind = core.commit_index < meta.index
+        core.snapshot_installed(meta, now_s)
         self.installed += 1
         self._at_point("install-reset")
-        if self._core.last_index > meta.index:
-            self._journal.drop_before(meta.index + 1)
-        else:
+        if is_behind:
             self._journal.reset(meta.index, meta.term)
+        else:  # the log got there by itself meanwhile
+            self._snapshotting.stored(meta)

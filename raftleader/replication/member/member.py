@@ -19,8 +19,6 @@ from collections.abc import Callable, Mapping
 
 from raftleader.errors import (
     InvalidInputError,
-    NotLeaderError,
-    OverloadedError,
     RaftLeaderError,
 )
 from raftleader.replication.disk import Disk
@@ -40,10 +38,6 @@ from raftleader.replication.raft.core import RaftCore, Role
 from raftleader.replication.raft.membership import Change
 from raftleader.replication.raft.messages import Message
 from raftleader.replication.settings import RaftSettings
-
-NOT_FORMED = "not formed"
-DISK_FULL = "disk full"
-OTHER_SENDER = "other sender"
 
 
 def nowhere(point: str) -> None:
@@ -96,8 +90,6 @@ class Member:
     ) -> None:
         self.node_id = node_id
         self._settings = settings
-        self._now_s = now_s
-        self._at_point = at_point
         opened = self._opened = open_member(
             cluster_id=cluster_id,
             node_id=node_id,
@@ -129,34 +121,37 @@ class Member:
             requests=self._requests,
             at_point=at_point,
         )
-        self._make_parts: Callable[[float], Parts] = lambda now_s: Parts.make(
+        self._stepping = Stepping(
             node_id=node_id,
-            opened=opened,
-            settings=settings,
-            draw=draw,
-            now_s=now_s,
-            machine=machine,
+            journal=opened.journal,
+            greetings=self._greetings,
+            writing=self._writing,
             proposals=self._proposals,
-            snapshot_entries=snapshot_entries,
-            snapshot_bytes=snapshot_bytes,
-            keep_entries=keep_entries,
+            requests=self._requests,
+            make_parts=lambda now_s: Parts.make(
+                node_id=node_id,
+                opened=opened,
+                settings=settings,
+                draw=draw,
+                now_s=now_s,
+                machine=machine,
+                proposals=self._proposals,
+                snapshot_entries=snapshot_entries,
+                snapshot_bytes=snapshot_bytes,
+                keep_entries=keep_entries,
+                at_point=at_point,
+            ),
             at_point=at_point,
+            now_s=now_s,
         )
-        self._links: set[str] = set()
-        self._refusals: Counter[str] = Counter()
-        self._leadership = Leadership(term=0, leader=None, leading=False)
-        self._led_term = 0
-        self._is_formed = self._greetings.is_formed
-        self._parts = self._make_parts(now_s)
-        self._core: RaftCore = self._parts.core
-        self._committed = self._parts.applying.configuration
-        self._addresses = Addresses(given=peers, recovered=self._core.configuration)
-        self._see_leadership()
+        self._addresses = Addresses(
+            given=peers, recovered=self._stepping.core.configuration
+        )
 
     def restore_some(self) -> bool:
         """At the start, before anything else: read a piece of the newest snapshot into
         the machine. True if there is more to do."""
-        return self._parts.installing.work(self._now_s)
+        return self._stepping.parts.installing.work(self._stepping.now_s)
 
     # --- inputs ---
 
@@ -164,42 +159,19 @@ class Member:
         """``peer``, as its link names it, said ``message``.
 
         Raises ConfigError when a greeting shows that this node must not run."""
-        self._now_s = now_s
-        greetings = self._greetings
-        if isinstance(message, Greeting):
-            refusal = greetings.hear(peer, message, self._committed)
-        elif not self._is_formed:
-            refusal = NOT_FORMED
-        elif self._writing.is_full:
-            refusal = DISK_FULL
-        elif message.sender != peer:
-            refusal = OTHER_SENDER
-        else:
-            refusal = greetings.refusal(peer, now_s)
-            if not refusal:
-                self._core.receive(message, now_s)
-                return
-        if refusal:
-            self._refusals[refusal] += 1
+        self._stepping.receive(peer, message, now_s)
 
     def link_up(self, peer: str, now_s: float) -> None:
         """Messages to ``peer`` can be sent; the first will be a greeting."""
-        self._now_s = now_s
-        self._links.add(peer)
-        self._greetings.greet(peer)
-        self._core.link_up(peer)
+        self._stepping.link_up(peer, now_s)
 
     def link_down(self, peer: str) -> None:
         """They cannot; what was sent last may be lost."""
-        self._links.discard(peer)
-        self._core.link_down(peer)
+        self._stepping.link_down(peer)
 
     def peer_lost(self, peer: str, now_s: float) -> None:
         """The link on which ``peer`` sends has ended: its process may have."""
-        self._now_s = now_s
-        self._greetings.forget(peer)
-        if self._is_formed and not self._writing.is_full:
-            self._core.peer_lost(peer, now_s)
+        self._stepping.peer_lost(peer, now_s)
 
     # --- for callers ---
 
@@ -212,8 +184,8 @@ class Member:
         if len(data) > self._settings.entry_bytes_max:
             limit = self._settings.entry_bytes_max
             error = InvalidInputError("data", f"{len(data)} bytes; at most {limit}")
-        elif not self._leadership.leading:
-            error = self._not_leader()
+        elif not self._stepping.leadership.leading:
+            error = self._stepping.not_leader()
         else:
             error = self._proposals.admit(user_entry(data), done)
         if error is None:
@@ -224,8 +196,8 @@ class Member:
     def read(self, done: Done) -> None:
         """Prove leadership; then ``done`` hears an index that the state includes, and
         with it everything answered before. NotLeaderError: ask again, or another."""
-        if self._core.role is not Role.LEADER:
-            done(None, self._not_leader())
+        if self._stepping.core.role is not Role.LEADER:
+            done(None, self._stepping.not_leader())
         else:
             self._requests.read(done)
 
@@ -233,8 +205,8 @@ class Member:
         """Change the members; ``done`` hears the index when it is committed.
 
         Errors: as ``propose``; InvalidInputError says why it cannot be done now."""
-        if not self._leadership.leading:
-            done(None, self._not_leader())
+        if not self._stepping.leadership.leading:
+            done(None, self._stepping.not_leader())
         else:
             self._requests.change(change, done)
 
@@ -242,8 +214,8 @@ class Member:
         """Hand leadership over; ``done`` hears ``target`` when it leads.
 
         Errors: as ``change``; OutcomeUnknownError if it does not within the time."""
-        if not self._leadership.leading:
-            done(None, self._not_leader())
+        if not self._stepping.leadership.leading:
+            done(None, self._stepping.not_leader())
         else:
             self._requests.transfer(target, done)
 
@@ -255,73 +227,22 @@ class Member:
         Call it after inputs, and at ``wake_at``. Raises OSError when the disk fails
         (not when it is full), InvariantError when a promise of Raft is found broken,
         and whatever the machine raised."""
-        self._now_s = now_s
-        out: list[Outgoing] = []
-        writing, greetings, parts = self._writing, self._greetings, self._parts
-        if writing.is_full and not writing.try_again(parts, out, now_s):
-            self._apply()
-            return out
-        core = self._core
-        if self._is_formed:
-            if now_s >= core.wake_at:
-                core.tick(now_s)
-            if self._proposals.gathered or self._requests.is_new:
-                self._submit(now_s)
-        if greetings.is_due(now_s):
-            greetings.work(self._journal, now_s)
-        if core.has_work or self._journal.is_dirty:
-            if not writing.carry_out(parts, out, now_s):
-                core.step_down(now_s)
-                self._see_leadership()
-                return out
-            if greetings.is_formed and not self._is_formed:
-                self._begin(now_s)
-                core = self._core
-        self._apply()
-        self._see_leadership()
-        if self._requests.is_waiting:
-            self._requests.settle(core, self._parts.applying.index, now_s)
-        if greetings.has_outgoing:
-            out[:0] = greetings.take()
-        if out:
-            self._at_point("before-send")
-        return out
+        return self._stepping.step(now_s)
 
     def background(self) -> bool:
         """A piece of work that can wait: writing a snapshot, or reading one into the
         machine. True if there is more. Call it, and ``step``, in turn."""
-        if self._writing.is_full or not self._is_formed:
-            return False
-        parts = self._parts
-        if parts.installing.is_active:
-            return parts.installing.work(self._now_s)
-        return parts.snapshotting.work(self._now_s)
+        return self._stepping.background()
 
     @property
     def has_background(self) -> bool:
         """``background`` has something to do."""
-        if self._writing.is_full:
-            return False
-        return self._parts.background_is_due(self._now_s)
+        return self._stepping.has_background
 
     @property
     def wake_at(self) -> float:
         """When ``step`` should be called at the latest, on the caller's clock."""
-        if self._writing.is_full:
-            return self._writing.retry_at_s
-        if not self._is_formed:
-            return max(self._now_s, self._greetings.wake_at)
-        core = self._core
-        if (
-            core.has_work
-            or self._journal.is_dirty
-            or self._proposals.gathered
-            or self._requests.is_new
-            or self._greetings.has_outgoing
-            or self._parts.has_to_apply
-        ):
-            return self._now_s
-        return min(core.wake_at, self._requests.deadline_s)
+        return self._stepping.wake_at
 
     def close(self) -> None:
         """Stop: everything waiting is settled, the journal is synced and closed.
@@ -342,12 +263,12 @@ class Member:
     @property
     def leadership(self) -> Leadership:
         """Who leads, as of the last step."""
-        return self._leadership
+        return self._stepping.leadership
 
     @property
     def configuration(self) -> Configuration:
         """The members, as the log says, at the addresses that this node was told."""
-        return self._addresses.of(self._core.configuration)
+        return self._addresses.of(self._stepping.core.configuration)
 
     @property
     def instance(self) -> str:
@@ -357,18 +278,18 @@ class Member:
     @property
     def core(self) -> RaftCore:
         """To look at, for status pages and checkers."""
-        return self._core
+        return self._stepping.core
 
     @property
     def refusals(self) -> Mapping[str, int]:
         """How often something of a peer was not taken, by reason."""
-        return self._refusals + self._core.refusals
+        return self._stepping.refusals + self._stepping.core.refusals
 
     @property
     def counts(self) -> Mapping[str, int]:
         """How often things happened since the start, by name."""
-        parts = self._parts
-        return self._core.counts + Counter(
+        parts = self._stepping.parts
+        return self._stepping.core.counts + Counter(
             snapshots_taken=parts.snapshotting.taken,
             snapshots_failed=parts.snapshotting.failed + parts.installing.failed,
             snapshots_installed=parts.installing.installed,
@@ -376,14 +297,14 @@ class Member:
 
     def statistics(self) -> MemberStatistics:
         """How this node is doing right now."""
-        core, parts = self._core, self._parts
+        core, parts = self._stepping.core, self._stepping.parts
         snapshot = self._opened.store.newest()
         return MemberStatistics(
             condition=condition_of(
                 self.node_id,
                 core.configuration,
                 self._opened.members,
-                is_formed=self._is_formed,
+                is_formed=self._stepping.is_formed,
             ),
             waits_for=self._greetings.waits_for,
             term=core.term,
@@ -399,65 +320,6 @@ class Member:
             is_disk_full=self._writing.is_full,
             is_installing=parts.installing.is_active,
             pending=self._proposals.count,
-            links=tuple(sorted(self._links)),
+            links=tuple(sorted(self._stepping.links)),
             repairs=self._opened.repairs,
         )
-
-    # --- inside ---
-
-    def _begin(self, now_s: float) -> None:
-        """The group is formed: from now on this node takes part."""
-        self._is_formed = True
-        self._parts = self._make_parts(now_s)
-        self._core = self._parts.core
-        for peer in sorted(self._links):
-            self._core.link_up(peer)
-        self._at_point("formed")
-
-    def _submit(self, now_s: float) -> None:
-        core, proposals = self._core, self._proposals
-        if proposals.gathered:
-            first = core.propose(proposals.gathered, now_s)
-            if first is None:
-                proposals.refuse_gathered(self._not_leader())
-            else:
-                proposals.submitted(first, core.term)
-        self._requests.submit(core, now_s)
-
-    def _apply(self) -> None:
-        parts = self._parts
-        if parts.has_to_apply:
-            self._at_point("before-apply")
-            parts.applying.apply_some(parts.core)
-            self._at_point("after-apply")
-        if parts.applying.configuration is not self._committed:
-            self._committed = parts.applying.configuration
-            self._greetings.members_changed(self._committed)
-
-    def _see_leadership(self) -> None:
-        core, seen = self._core, self._leadership
-        term, leader = core.term, core.leader
-        led_term = term if core.role is Role.LEADER else 0
-        if led_term != self._led_term:
-            self._led_term = led_term
-            self._lost_leadership(led_term)
-        leading = (
-            led_term > 0
-            and core.is_ready
-            and core.term_at(self._parts.applying.index) == term
-        )
-        if (term, leader, leading) != (seen.term, seen.leader, seen.leading):
-            self._leadership = Leadership(term=term, leader=leader, leading=leading)
-
-    def _lost_leadership(self, led_term: int) -> None:
-        """This node leads ``led_term`` now, or not at all."""
-        error: RaftLeaderError = self._not_leader()
-        if self._writing.is_full:
-            error = OverloadedError("the disk is full")
-        self._proposals.refuse_gathered(error)
-        self._proposals.lost_leadership(led_term, self._core.commit_index)
-        self._requests.lost_leadership(error)
-
-    def _not_leader(self) -> NotLeaderError:
-        leader = self._core.leader
-        return NotLeaderError(None if leader == self.node_id else leader)

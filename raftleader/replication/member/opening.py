@@ -22,7 +22,7 @@ import msgspec
 from raftleader.errors import ConfigError
 from raftleader.replication.disk import Disk
 from raftleader.replication.entries import Entry
-from raftleader.replication.journal import Journal
+from raftleader.replication.journal import Journal, Recovered
 from raftleader.replication.member.formation import FormationNote
 from raftleader.replication.raft.configuration import Configuration
 from raftleader.replication.raft.messages import SnapshotMeta
@@ -87,15 +87,16 @@ def open_member(
     )
     try:
         store = SnapshotStore(disk, f"{directory}/snapshots")
-        members = _members(journal, node_id, peers, is_joining)
-        notes = journal.recovered.notes
+        recovered = journal.recovered
+        notes = recovered.notes
+        members = _members(journal, notes.get(MEMBERS_NOTE), node_id, peers, is_joining)
         formation = FormationNote()
         if FORMATION_NOTE in notes:
             formation = msgspec.msgpack.decode(
                 notes[FORMATION_NOTE], type=FormationNote
             )
         start = _starting_point(
-            directory, journal, store, members.configuration, keep_entries
+            directory, journal, recovered, store, members.configuration, keep_entries
         )
         journal.sync()
     except BaseException:
@@ -108,14 +109,17 @@ def open_member(
         members=members,
         formation=formation,
         instances=notes.get(INSTANCES_NOTE),
-        repairs=tuple(journal.recovered.repairs) + tuple(store.problems),
+        repairs=recovered.repairs + tuple(store.problems),
     )
 
 
 def _members(
-    journal: Journal, node_id: str, peers: Configuration, is_joining: bool
+    journal: Journal,
+    note: bytes | None,
+    node_id: str,
+    peers: Configuration,
+    is_joining: bool,
 ) -> MembersNote:
-    note = journal.recovered.notes.get(MEMBERS_NOTE)
     if note is not None:
         return msgspec.msgpack.decode(note, type=MembersNote)
     own = peers.peer(node_id)
@@ -131,15 +135,15 @@ def _members(
 def _starting_point(
     directory: str,
     journal: Journal,
+    recovered: Recovered,
     store: SnapshotStore,
     first: Configuration,
     keep_entries: int,
 ) -> StartingPoint:
-    recovered = journal.recovered
     ballot = Ballot(term=recovered.term, vote=recovered.vote)
     snapshot = store.newest()
     base_index, base_term = recovered.base_index, recovered.base_term
-    entries: list[Entry] = list(recovered.entries)
+    entries = recovered.entries
     if snapshot is None or snapshot.index < base_index:
         if base_index > 0:
             raise ConfigError(_hole(directory, base_index, snapshot, store))

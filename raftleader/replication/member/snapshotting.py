@@ -15,6 +15,7 @@ from raftleader.replication.interface import StateMachine
 from raftleader.replication.journal import Journal
 from raftleader.replication.member.applying import Applying
 from raftleader.replication.raft.core import RaftCore
+from raftleader.replication.raft.messages import SnapshotMeta
 from raftleader.replication.snapshots import SnapshotStore, SnapshotWriter
 
 RETRY_S = 5.0
@@ -103,6 +104,14 @@ class Snapshotting:
         if writer is not None:
             writer.abandon()
 
+    def stored(self, meta: SnapshotMeta) -> None:
+        """``meta`` is durable and in our log: forget what it stands for.
+
+        Raises DiskFullError: then the journal keeps more than it must."""
+        first = self._core.snapshot_stored(meta, self._keep_entries)
+        self._journal.drop_before(first)
+        self._at_point("snapshot-compacted")
+
     def _begin(self) -> bool:
         applied = self._applying
         if applied.index == 0:
@@ -121,6 +130,4 @@ class Snapshotting:
         self._writer = None
         self.taken += 1
         self._at_point("snapshot-stored")
-        first = self._core.snapshot_stored(meta, self._keep_entries)
-        self._journal.drop_before(first)
-        self._at_point("snapshot-compacted")
+        self.stored(meta)
