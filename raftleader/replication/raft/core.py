@@ -257,12 +257,7 @@ class RaftCore:
         return snapshots.make_chunk(wanted, data, self._group)
 
     def is_wanted(self, meta: SnapshotMeta) -> bool:
-        """Whether the log still lacks what this snapshot of a leader has.
-
-        Ask before installing one that took long to store: if the log got there by
-        itself meanwhile, the snapshot must not be installed; ``snapshot_installed``
-        may be called all the same, with the journal untouched, and tells the leader.
-        """
+        """Whether the log still lacks what this snapshot of a leader has."""
         return self._following.is_wanted(meta)
 
     def chunk_stored(self, meta: SnapshotMeta, next_offset: int) -> None:
@@ -270,8 +265,11 @@ class RaftCore:
         self._following.report(meta, next_offset)
 
     def snapshot_installed(self, meta: SnapshotMeta, now_s: float) -> None:
-        """A leader's snapshot is durable and in use, and the journal was reset to
-        begin after it. Entries that still follow it are in the next work again."""
+        """A leader's snapshot is durable and in use: the log begins after it.
+
+        Entries that follow it are kept, here and in the journal, if ``last_index``
+        is above it afterwards; if not, the journal begins anew too.
+        """
         self._group.now_s = now_s
         self._following.install(meta)
 

@@ -200,12 +200,14 @@ class Log:
         later = [one for one in self._configurations if one[0] > index]
         self._configurations = [(index, configuration), *later]
         self.base_index = index
+        self.taken_index = max(self.taken_index, index)
+        self.stable_index = max(self.stable_index, index)
 
     def begin_after(self, meta: SnapshotMeta) -> None:
-        """The journal is empty now and begins after the snapshot ``meta``.
+        """The snapshot ``meta`` is in use: the log begins after it.
 
-        Entries that follow it are kept, to be handed to the driver again; if the
-        log does not match at the snapshot's place there are none.
+        Entries that follow it are kept; there are none if the log does not match at
+        the snapshot's place, or does not reach it.
         """
         if self.matches(meta.index, meta.term):
             self.forget_until(meta.index)
@@ -215,11 +217,10 @@ class Log:
             self._forgotten_bytes = 0
             self.base_index = self.last_index = meta.index
             self.base_term = meta.term
-            self._configurations = []
-        later = [one for one in self._configurations if one[0] > meta.index]
-        self._configurations = [(meta.index, meta.configuration), *later]
-        self.taken_index = self.stable_index = meta.index
-        self.truncate_from = None
+            self._configurations.clear()
+            self.taken_index = self.stable_index = meta.index
+            self.truncate_from = None
+        self.use_snapshot(meta)
 
     def use_snapshot(self, meta: SnapshotMeta) -> None:
         """``meta`` is a snapshot of this log: what was in force before is forgotten."""
