@@ -1,0 +1,60 @@
+"""Nothing is ever synced: what a power cut leaves is chance, votes included."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from support.power_cut import PowerCut
+from support.stock_pysyncobj import StockCluster, library, still
+
+
+def test_stock_has_synced_nothing_of_what_it_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    power = PowerCut(tmp_path.resolve())
+    power.watch(monkeypatch, library.journal)
+
+    def cluster_of_files() -> StockCluster:
+        return StockCluster("ABC", files=lambda name: power.folder / name)
+
+    cluster = cluster_of_files()
+    cluster.elect("A")
+    cluster.run(1.0)
+    answered = [f"{number}" for number in range(20)]
+    cluster.add("A", *answered)
+    cluster.run(2.0)
+    assert cluster.answered == answered
+    assert cluster.term("A") == 1
+    still(power.syncs == 0, "no file is ever synced")
+
+    cluster.nodes.clear()
+    power.cut()
+    after = cluster_of_files()
+    still(after.term("B") == 0, "a vote is forgotten")
+    after.elect("B")
+    after.run(2.0)
+    still(after.values("B") == [], "all that was answered is lost")
+
+
+def test_power_cut_keeps_what_was_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that the test above shows the library, and not a mistake of ours."""
+    power = PowerCut(tmp_path.resolve())
+    power.watch(monkeypatch, library.journal)
+    file = library.journal.FileJournal(str(power.folder / "journal"))
+    file.add(b"one", 1, 1)
+    file.flush()
+    file.add(b"two", 2, 1)
+    with (power.folder / "other").open("wb") as other:
+        other.write(b"kept")
+        other.flush()
+        os.fsync(other.fileno())
+        other.write(b" lost")
+    power.cut()
+    kept = library.journal.FileJournal(str(power.folder / "journal"))
+    assert [entry[0] for entry in kept] == [b"one"]
+    assert (power.folder / "other").read_bytes() == b"kept"
+    assert power.syncs == 2
