@@ -32,6 +32,7 @@ from raftleader.replication.member.parts import Parts
 from raftleader.replication.member.proposals import Done, Proposals
 from raftleader.replication.member.requests import Requests
 from raftleader.replication.member.statistics import MemberStatistics, condition_of
+from raftleader.replication.member.stepping import Stepping
 from raftleader.replication.member.writing import Outgoing, Writing
 from raftleader.replication.raft.configuration import Configuration
 from raftleader.replication.raft.core import RaftCore, Role
