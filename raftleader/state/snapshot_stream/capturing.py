@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from raftleader.protocol.ids import FrameworkId
-from raftleader.state.cluster import ClusterState, Framework, Task
+from raftleader.state.cluster import ClusterState
 from raftleader.state.snapshot_stream.format import (
     FRAME_BYTES,
     ITEMS_IN_ROW_MAX,
@@ -30,7 +30,7 @@ from raftleader.state.snapshot_stream.format import (
     prelude,
 )
 
-R = TypeVar("R", Framework, Task)
+R = TypeVar("R", bound=msgspec.Struct)
 
 
 def capture(state: ClusterState) -> Iterator[bytes]:

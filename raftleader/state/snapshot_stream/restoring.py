@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from raftleader.errors import InvalidInputError
 from raftleader.protocol.ids import AgentId
-from raftleader.state.cluster import ClusterState, Framework, Task
+from raftleader.state.cluster import ClusterState
 from raftleader.state.indexes import (
     index_agent,
     index_completed,
@@ -30,7 +30,7 @@ from raftleader.state.snapshot_stream.format import Section
 
 K = TypeVar("K")
 V = TypeVar("V")
-R = TypeVar("R", Framework, Task)
+R = TypeVar("R", bound=msgspec.Struct)
 
 
 class Restoring:
