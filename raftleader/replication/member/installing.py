@@ -119,14 +119,15 @@ class Installing:
 
     def _begin_log_after(self, meta: SnapshotMeta, now_s: float) -> None:
         """Core and journal; the latter is durable with the next sync, before which
-        the core's answer does not leave. Entries that follow the snapshot are in the
-        core's next work again, and so in the same sync as the reset."""
+        the core's answer does not leave."""
         core = self._core
         is_behind = core.commit_index < meta.index
         core.snapshot_installed(meta, now_s)
         self.installed += 1
         self._at_point("install-reset")
-        if is_behind:
-            self._journal.reset(meta.index, meta.term)
-        else:  # the log got there by itself meanwhile
+        if not is_behind:  # the log got there by itself meanwhile
             self._snapshotting.stored(meta)
+        elif core.last_index > meta.index:  # it has what follows
+            self._journal.drop_before(core.first_index)
+        else:
+            self._journal.reset(meta.index, meta.term)

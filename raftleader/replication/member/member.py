@@ -251,7 +251,10 @@ class Member:
         Raises OSError; the directory is let go all the same. Idempotent."""
         self._proposals.end()
         self._requests.end()
-        self._journal.close()
+        try:
+            self._opened.store.close()
+        finally:
+            self._journal.close()
 
     def abandon(self) -> None:
         """Stop as a killed process does, without a sync. Idempotent."""

@@ -86,7 +86,7 @@ def open_member(
         draw_instance=draw_instance,
     )
     try:
-        store = SnapshotStore(disk, f"{directory}/snapshots")
+        store = SnapshotStore(disk, f"{directory}/snapshots", cluster_id=cluster_id)
         recovered = journal.recovered
         notes = recovered.notes
         members = _members(journal, notes.get(MEMBERS_NOTE), node_id, peers, is_joining)
@@ -109,7 +109,7 @@ def open_member(
         members=members,
         formation=formation,
         instances=notes.get(INSTANCES_NOTE),
-        repairs=recovered.repairs + tuple(store.problems),
+        repairs=recovered.repairs + store.problems,
     )
 
 

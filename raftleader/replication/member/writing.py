@@ -105,7 +105,10 @@ class Writing:
         core.persisted(work)
         out.extend(work.messages)
         for wanted in work.snapshots_wanted:
-            data = self._store.read(wanted.meta, wanted.offset, wanted.bytes_max)
+            try:
+                data = self._store.read(wanted.meta, wanted.offset, wanted.bytes_max)
+            except FileNotFoundError:
+                continue  # a newer one is being installed; the core asks again
             out.append((wanted.peer, core.snapshot_chunk(wanted, data)))
             parts.snapshotting.sending(now_s)
         if work.chunk is not None:
