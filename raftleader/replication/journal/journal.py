@@ -171,9 +171,10 @@ class Journal:
 
     @property
     def recovered(self) -> Recovered:
-        """What was there. The journal lets go of it at the first change."""
+        """What was there. The journal lets go of it at the first ``append``: whoever
+        uses the entries knows better than it does how long to keep them."""
         if self._recovered is None:
-            raise RuntimeError("take what was recovered before you change the journal")
+            raise RuntimeError("take what was recovered before you append")
         return self._recovered
 
     @property
@@ -304,7 +305,6 @@ class Journal:
         self._require_alive()
         self._position.apply(record)
         self._records.append(record)
-        self._recovered = None
 
     def _add_entries(self, record: Entries) -> None:
         """Many small calls shall make one record."""
