@@ -19,7 +19,7 @@ Promises of every engine:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import attrs
@@ -81,7 +81,10 @@ class Leadership:
 
 @attrs.frozen(kw_only=True)
 class LogStatistics:
-    """A snapshot of an engine's counters, for status pages and metrics."""
+    """An engine's counters right now, for status pages and metrics.
+
+    ``details``: what only this engine has to tell, ready to be written as JSON.
+    """
 
     engine: str
     term: int
@@ -90,6 +93,7 @@ class LogStatistics:
     applied_index: int
     journal_bytes: int
     peers_connected: tuple[str, ...]
+    details: Mapping[str, object] = attrs.field(factory=dict)
 
 
 class ReplicatedLog(Protocol):

@@ -7,12 +7,14 @@ transport, and on which file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import Protocol
 
 import attrs
 import trio
 
-from raftleader.replication.interface import Applier, ReplicatedLog
+from raftleader.replication.interface import ReplicatedLog
+from raftleader.replication.recording import Applied, RecordingMachine
 
 
 class CrashableLog(ReplicatedLog, Protocol):
@@ -22,21 +24,14 @@ class CrashableLog(ReplicatedLog, Protocol):
         """End ``run`` at once, without a sync."""
 
 
-class Applied(NamedTuple):
-    """What an applier was given."""
-
-    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs
-    term: int
-    data: bytes
-
-
 @attrs.define(eq=False)
 class LocalNode:
     """One life of one node, from a start to the next.
 
     Attributes:
         log: Its end of the log.
-        applied: What it has applied in this life, in order.
+        applied: What its state consists of: all it has applied in this life, in
+            order, or got with a snapshot.
         failure: What ``run`` raised, or None.
     """
 
@@ -60,6 +55,9 @@ class LocalNode:
 class LocalCluster:
     """Nodes that start, crash and start again; lives in the nursery it is given.
 
+    ``make_log`` is given a state machine that is an applier as well, whichever the
+    engine wants.
+
     Attributes:
         nodes: The latest life of every node that was ever started.
     """
@@ -68,7 +66,7 @@ class LocalCluster:
         self,
         nursery: trio.Nursery,
         node_ids: Iterable[str],
-        make_log: Callable[[str, Applier], CrashableLog],
+        make_log: Callable[[str, RecordingMachine], CrashableLog],
         *,
         on_apply: Callable[[str, Applied], object] = lambda _node_id, entry: (
             entry.index
@@ -84,21 +82,9 @@ class LocalCluster:
         """Start these nodes, or all. Returns when each can be reached, or has failed
         and says so in ``failure``."""
         for node_id in node_ids or self._node_ids:
-            applied: list[Applied] = []
-
-            def apply(
-                index: int,
-                term: int,
-                data: bytes,
-                node_id: str = node_id,
-                applied: list[Applied] = applied,
-            ) -> object:
-                entry = Applied(index, term, data)
-                result = self._on_apply(node_id, entry)
-                applied.append(entry)
-                return result
-
-            node = LocalNode(node_id, self._make_log(node_id, apply), applied)
+            machine = RecordingMachine(partial(self._on_apply, node_id))
+            log = self._make_log(node_id, machine)
+            node = LocalNode(node_id, log, machine.applied)
             self.nodes[node_id] = node
             await self._nursery.start(_live, node)
 

@@ -34,6 +34,12 @@ class RaftSettings:
         redial_min_s: First pause before a dial is repeated. A node that comes back
             must hear a heartbeat well within its election timeout.
         redial_max_s: Longest pause.
+        snapshot_entries: Applied since the last snapshot when the next is taken: about
+            a second of applying them again at a start.
+        snapshot_bytes: Or so many bytes of entries.
+        keep_entries: Kept before a snapshot: a follower that is no further behind
+            gets them, instead of the snapshot.
+        segment_bytes: Of a file of the journal, reserved at once.
     """
 
     heartbeat_s: float = 0.05
@@ -51,6 +57,10 @@ class RaftSettings:
     handshake_s: float = 1.0
     redial_min_s: float = 0.02
     redial_max_s: float = 0.2
+    snapshot_entries: int = 100_000
+    snapshot_bytes: int = 64 * 1024 * 1024
+    keep_entries: int = 10_000
+    segment_bytes: int = 64 * 1024 * 1024
 
     def __attrs_post_init__(self) -> None:
         for field in attrs.fields(RaftSettings):

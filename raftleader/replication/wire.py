@@ -7,10 +7,12 @@ core as it is.
 
 from __future__ import annotations
 
+from typing import Self
+
 import attrs
 import msgspec
 
-from raftleader.replication.entries import CONFIGURATION, KINDS
+from raftleader.replication.entries import CONFIGURATION, KINDS, USER
 from raftleader.replication.link_messages import BadMessageError
 from raftleader.replication.member.greeting import Greeting
 from raftleader.replication.raft.configuration import read_configuration
@@ -19,6 +21,7 @@ from raftleader.replication.raft.messages import (
     Message,
     SnapshotChunk,
 )
+from raftleader.replication.settings import RaftSettings
 
 PeerMessage = Message | Greeting
 
@@ -42,6 +45,14 @@ class Codec:
 
     entry_bytes_max: int
     chunk_bytes_max: int
+
+    @classmethod
+    def of(cls, settings: RaftSettings) -> Self:
+        """What nodes with these settings say to each other."""
+        return cls(
+            entry_bytes_max=len(USER) + settings.entry_bytes_max,
+            chunk_bytes_max=settings.append_bytes_max,
+        )
 
     def decode(self, frame: bytes) -> PeerMessage:
         """The message in a frame. Raises BadMessageError, and nothing else."""
