@@ -13,10 +13,8 @@ everything that came in one step shares one sync of the disk and few messages.
 **What is durable when** (3.8). Term, vote and entries of a work are on disk before any
 message of the same work leaves. Hence, of what others know of a node, nothing can be
 forgotten by it: a vote was written before its answer, a term before it is told, an
-entry before it is acknowledged. Two things do not wait: entries on their way to
-followers need not be on the leader's own disk in the *sender's* count (its copy counts
-only after ``persisted``), and the commit index is never written, since the next leader
-finds it again.
+entry before it is acknowledged, and a leader's own copy of an entry counts only after
+``persisted``. The commit index is never written: the next leader finds it again.
 
 **Who may answer what.**
 

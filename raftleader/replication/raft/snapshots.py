@@ -3,7 +3,8 @@
 One piece is on its way at a time, and the member says from where it wants the next:
 so a transfer goes on where it stopped, whatever was lost. A piece without data, at
 the end, asks whether the snapshot is installed. A piece that is not answered within
-the longest election timeout is sent again.
+the longest election timeout is sent again; and a member that wants an earlier one, or
+refused the whole, waits for it as long.
 """
 
 from __future__ import annotations
@@ -51,8 +52,9 @@ def took_chunk(progress: Progress, reply: SnapshotReply) -> bool:
         return False
     if progress.is_waiting and reply.next_offset == progress.offset:
         return False
+    is_earlier = reply.next_offset < progress.offset
     progress.offset = reply.next_offset
-    progress.is_waiting = reply.next_offset == meta.size_bytes
+    progress.is_waiting = is_earlier or reply.next_offset == meta.size_bytes
     return not progress.is_waiting
 
 

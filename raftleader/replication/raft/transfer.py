@@ -26,6 +26,7 @@ def begin(target: str, group: Group) -> str | None:
         return f"{target} is no voter"
     reign.transfer_to = target
     reign.transfer_until = group.now_s + group.settings.election_timeout_max_s
+    reign.is_round_due = True  # shows at once what the target lacks
     group.counts["transfers"] += 1
     go_on(reign, target, group)
     return None
