@@ -10,7 +10,14 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+from support.raft_members import MemberCluster
 from support.stock_pysyncobj import StockCluster, library, still
+
+from chaos.sim.disk import PowerCut
+
+OPERATIONS = 60
+"""Of a disk, from the first entry to the end of a snapshot."""
 
 
 def test_stock_loses_answered_commands_when_killed_while_it_compacts(
@@ -76,3 +83,53 @@ def test_stock_rewrites_its_journal_in_place_when_it_compacts(tmp_path: Path) ->
         [entry[1] for entry in after] == [51, 52, 53],
         "a kill in the middle of a compaction cuts the log's end off",
     )
+
+
+@pytest.mark.parametrize("operation", range(1, OPERATIONS + 1))
+def test_ours_keeps_every_answered_command_wherever_a_snapshot_is_cut_short(
+    operation: int,
+) -> None:
+    """The power of B goes in each operation of its disk, one after the other."""
+    cluster = MemberCluster("ABC", snapshot_entries=20)
+    cluster.elect("A")
+    cluster.run(1.0)
+    cluster.isolate("C")
+    cluster.disks["B"].cut_power_in(operation)
+    is_cut = False
+    for number in range(30):
+        cluster.add("A", f"{number}")
+        try:
+            cluster.run(0.02)
+        except PowerCut:
+            is_cut = True
+            break
+    assert is_cut
+    cluster.kill("B", is_power_cut=True)
+
+    # A is gone, with its disk; B and C are what is left.
+    cluster.kill("A")
+    cluster.start("B")
+    cluster.wires.join("B", "C")
+    cluster.connect("B")
+    cluster.elect("B")
+    cluster.add("B", "after")
+    cluster.run(1.0)
+    assert cluster.answered[-1] == "after"
+    assert cluster.lost("B") == []
+    assert cluster.values("B") == cluster.values("C")
+
+
+def test_ours_takes_a_snapshot_within_the_operations_that_are_cut() -> None:
+    """So that the test above covers the whole of one."""
+    cluster = MemberCluster("ABC", snapshot_entries=20)
+    cluster.elect("A")
+    cluster.run(1.0)
+    cluster.isolate("C")
+    before = cluster.disks["B"].operations
+    for number in range(30):
+        cluster.add("A", f"{number}")
+        cluster.run(0.02)
+        if cluster.members["B"].counts["snapshots_taken"]:
+            break
+    assert cluster.first_index("B") > 1
+    assert cluster.disks["B"].operations - before <= OPERATIONS

@@ -6,6 +6,7 @@ then an outage.
 
 from __future__ import annotations
 
+from support.raft_members import MemberCluster
 from support.stock_pysyncobj import StockCluster, still
 
 HEALTHY_S = 120.0
@@ -39,3 +40,22 @@ def test_stock_catches_up_a_node_with_a_short_backlog() -> None:
     cluster = cluster_with_a_conflict(60)
     cluster.run(5.0)
     assert cluster.values("A") == cluster.values("B") == ["x" * 600] * 60
+
+
+def test_ours_catches_up_a_node_with_a_conflict_and_a_long_backlog() -> None:
+    cluster = MemberCluster("ABC")
+    cluster.elect("A")
+    cluster.favour("B")
+    cluster.run(0.5)
+    cluster.isolate("A")
+    cluster.add("A", "a", "b", "c")
+    cluster.tick("A")
+    cluster.elect("B")
+    backlog = [f"{number:03d}" + "x" * 600 for number in range(400)]
+    assert 50 * cluster.settings.append_bytes_max < 400 * 600
+    cluster.add("B", *backlog)
+    cluster.run(1.0)
+    cluster.heal()
+    cluster.run(2.0)
+    assert cluster.values("A") == cluster.values("B") == backlog
+    assert cluster.members["A"].core.counts["truncations"] == 1

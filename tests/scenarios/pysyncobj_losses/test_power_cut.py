@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from support.power_cut import PowerCut
+from support.raft_members import MemberCluster
 from support.stock_pysyncobj import StockCluster, library, still
 
 
@@ -58,3 +59,24 @@ def test_power_cut_keeps_what_was_synced(
     assert [entry[0] for entry in kept] == [b"one"]
     assert (power.folder / "other").read_bytes() == b"kept"
     assert power.syncs == 2
+
+
+def test_ours_has_synced_all_that_it_answered() -> None:
+    cluster = MemberCluster("ABC")
+    cluster.elect("A")
+    answered = [f"{number}" for number in range(20)]
+    cluster.add("A", *answered)
+    while len(cluster.answered) < 20:  # the power goes at the moment of the last answer
+        cluster.run(0.01)
+    terms = {name: cluster.term(name) for name in "ABC"}
+    for name in "ABC":
+        cluster.kill(name, is_power_cut=True)
+    for name in "ABC":
+        cluster.start(name)
+        assert cluster.term(name) == terms[name]
+    cluster.heal()
+    for name in "ABC":
+        cluster.connect(name)
+    cluster.elect("B")
+    cluster.run(1.0)
+    assert cluster.values("B") == cluster.values("A") == answered

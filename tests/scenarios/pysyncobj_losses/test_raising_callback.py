@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from support.raft_members import MemberCluster
 from support.stock_pysyncobj import StockCluster, still
 
 
@@ -60,3 +61,48 @@ class NoAppend(list[str]):
     def __init__(self, append: object) -> None:
         super().__init__()
         self.append = append  # type: ignore[assignment]  # that is what it is for
+
+
+def test_ours_ends_the_node_when_a_callback_raises_and_applies_once() -> None:
+    """Callers of a ``RaftLog`` cannot raise into it; this is the layer below."""
+    cluster = MemberCluster("ABC")
+    cluster.elect("A")
+
+    def callback(result: object, error: Exception | None) -> None:
+        raise ClientGoneError
+
+    cluster.members["A"].propose(b"once", callback)
+    with pytest.raises(ClientGoneError):
+        cluster.run(1.0)
+    assert cluster.values("A") == ["once"]
+    cluster.kill("A")
+    cluster.start("A")
+    cluster.heal()
+    cluster.connect("A")
+    cluster.run(2.0)
+    assert {name: cluster.values(name) for name in "ABC"} == {
+        name: ["once"] for name in "ABC"
+    }
+
+
+def test_ours_ends_the_node_when_a_command_raises() -> None:
+    cluster = MemberCluster("ABC")
+    cluster.elect("A")
+    machine = cluster.machines["A"]
+    asked = 0
+
+    def apply(index: int, term: int, data: bytes) -> object:
+        nonlocal asked
+        asked += 1
+        raise ValueError(data)
+
+    machine.apply = apply  # type: ignore[method-assign]  # the bug of one node
+    cluster.add("A", "poison")
+    with pytest.raises(ValueError, match="poison"):
+        cluster.run(1.0)
+    assert asked == 1
+    cluster.kill("A")
+    cluster.favour("")
+    cluster.run(2.0)
+    assert cluster.answered == []
+    assert cluster.values("B") == cluster.values("C") == ["poison"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 
+from support.raft_members import MemberCluster
 from support.stock_pysyncobj import StockCluster, still
 
 
@@ -46,3 +47,38 @@ def test_stock_answers_success_for_commands_that_never_committed() -> None:
     cluster.run(5.0)
     assert cluster.values("A") == cluster.values("B") == cluster.values("C")
     still(cluster.lost("B") == alone, "what was answered so is in no state")
+
+
+def test_ours_answers_no_success_for_commands_that_never_committed() -> None:
+    cluster = MemberCluster("ABC", snapshot_entries=50)
+    cluster.elect("A")
+    cluster.run(1.0)
+    alone = [f"alone-{number}" for number in range(10)]
+    cluster.favour("B")
+    cluster.isolate("A")
+    cluster.add("A", *alone)
+    cluster.run(1.0)
+    rng = random.Random(1)
+    cluster.elect("B")
+    for _ in range(20):
+        cluster.add("B", *(f"{rng.getrandbits(128):032x}" for _ in range(10)))
+        cluster.run(0.1)
+    tail = cluster.last_index("A")
+    assert tail >= 10
+    assert cluster.first_index("B") > tail
+
+    cluster.heal()
+    for _ in range(2000):  # one message at a time, and a step of A after each
+        cluster.tick("B", "C", after_s=0.001)
+        for sender, receiver in (("A", "B"), ("A", "C"), ("B", "C"), ("C", "B")):
+            cluster.deliver(sender, receiver)
+        cluster.deliver("C", "A")
+        cluster.deliver("B", "A", 1)
+        cluster.tick("A")
+    cluster.run(2.0)
+    assert cluster.members["A"].core.counts["snapshots_installed"] == 1
+    assert not set(alone) & set(cluster.answered)
+    assert set(cluster.failed) >= set(alone)
+    assert cluster.values("A") == cluster.values("B") == cluster.values("C")
+    assert cluster.lost("A") == []
+    assert len(cluster.answered) == 200
