@@ -10,9 +10,10 @@ from pathlib import Path
 import trio
 
 from raftleader.errors import NotLeaderError, OutcomeUnknownError
+from raftleader.replication.disk import Disk
 from raftleader.replication.entries import NO_OP, USER, Entry, user_entry
 from raftleader.replication.interface import Applier, Leadership, LogStatistics
-from raftleader.replication.old_journal import Journal
+from raftleader.replication.journal import Journal, whole_log
 from raftleader.replication.pending import PendingProposals, Proposal
 from raftleader.replication.watch import LeadershipWatch
 
@@ -24,7 +25,8 @@ class SingleNodeLog:
 
     Proposals that arrive while the disk works share the next fdatasync. Each start
     leads a new term, beginning with a no-op, so that index 1 is never a user's.
-    With ``journal_path`` None nothing is kept: for tests.
+    ``journal_path`` is the directory of its journal, on ``disk`` or that of the
+    machine; with None nothing is kept: for tests.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class SingleNodeLog:
         applier: Applier,
         *,
         cluster_id: str = "single",
+        disk: Disk | None = None,
         pending_max: int = 10_000,
         pending_bytes_max: int = 64 * 1024 * 1024,
     ) -> None:
@@ -41,6 +44,7 @@ class SingleNodeLog:
         self._cluster_id = cluster_id
         self._journal_path = journal_path
         self._applier = applier
+        self._disk = disk
         self._journal: Journal | None = None
         self._pending = PendingProposals(
             count_max=pending_max, bytes_max=pending_bytes_max
@@ -59,14 +63,19 @@ class SingleNodeLog:
         """Replay the journal, then serve proposals until cancelled.
 
         Raises JournalDamagedError, ConfigError or OSError before ``started``;
-        afterwards OSError when the disk fails, and whatever the applier raised.
+        afterwards OSError when the disk fails, DiskFullError when it is full, and
+        whatever the applier raised.
         """
         if self._is_used:
             raise RuntimeError("a log runs once; make a new one")
         self._is_used = True
         if self._journal_path is not None:
             self._journal = Journal.open(
-                self._journal_path, cluster_id=self._cluster_id, node_id=self._node_id
+                str(self._journal_path),
+                cluster_id=self._cluster_id,
+                node_id=self._node_id,
+                engine=ENGINE,
+                disk=self._disk,
             )
         try:
             self._begin_term()
@@ -131,10 +140,12 @@ class SingleNodeLog:
     def _begin_term(self) -> None:
         """Lead one term more than ever before, over all that the journal holds."""
         journal = self._journal
-        self._term = journal.term + 1 if journal else 1
+        self._term = 1
         if journal is not None:
-            journal.set_meta(self._term, self._node_id)
-            for entry in journal.entries:
+            recovered = whole_log(journal)
+            self._term = recovered.term + 1
+            journal.set_ballot(self._term, self._node_id)
+            for entry in recovered.entries:
                 self._apply(entry)
         self._commit([NO_OP])
         self._watch.update(
@@ -171,8 +182,7 @@ class SingleNodeLog:
             for index, command in enumerate(commands, start=first)
         ]
         if self._journal is not None:
-            for entry in entries:
-                self._journal.append(entry.index, entry.term, entry.data)
+            self._journal.append(entries)
             self._journal.sync()
         return [self._apply(entry) for entry in entries]
 

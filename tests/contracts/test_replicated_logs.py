@@ -294,9 +294,9 @@ async def test_damaged_journal_is_refused_before_the_start(
         for number in range(5):
             await leader.log.propose(b"%d" % number, timeout_s=5)
         await cluster.stop()
-    path = engine.directory / leader.node_id
+    (path,) = (engine.directory / leader.node_id).iterdir()
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    content[len(content.rstrip(b"\0")) // 2] ^= 1
     path.write_bytes(content)
     log = engine.maker()(leader.node_id, lambda index, term, data: None)
     with pytest.raises(JournalDamagedError, match=str(path)):

@@ -40,6 +40,14 @@ from raftleader.replication.journal.journal import (
     Journal,
     Recovered,
     draw_instance,
+    whole_log,
 )
 
-__all__ = ["FORMAT_VERSION", "SEGMENT_BYTES", "Journal", "Recovered", "draw_instance"]
+__all__ = [
+    "FORMAT_VERSION",
+    "SEGMENT_BYTES",
+    "Journal",
+    "Recovered",
+    "draw_instance",
+    "whole_log",
+]

@@ -11,7 +11,7 @@ from typing import Self
 
 import attrs
 
-from raftleader.errors import ConfigError, DiskFullError
+from raftleader.errors import ConfigError, DiskFullError, JournalDamagedError
 from raftleader.replication.disk import Disk, File
 from raftleader.replication.entries import Entry
 from raftleader.replication.journal.format import (
@@ -475,3 +475,13 @@ class Journal:
             notes=dict(position.notes),
             repairs=repairs,
         )
+
+
+def whole_log(journal: Journal) -> Recovered:
+    """What was recovered, for an engine that makes no snapshots: it needs the log from
+    the first entry on. Raises JournalDamagedError if the beginning is gone."""
+    recovered = journal.recovered
+    if recovered.base_index > 0:
+        problem = f"entries 1 to {recovered.base_index} are gone, and no snapshot is"
+        raise JournalDamagedError(journal.directory, 0, f"{problem} in their place")
+    return recovered

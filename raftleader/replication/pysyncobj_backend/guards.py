@@ -21,7 +21,7 @@ import trio
 from raftleader.replication.entries import USER, Entry
 from raftleader.replication.interface import Applier
 from raftleader.replication.invariant import InvariantError as InvariantError
-from raftleader.replication.old_journal import Journal
+from raftleader.replication.journal import Journal
 from raftleader.replication.pysyncobj_backend import library, seams
 from raftleader.replication.pysyncobj_backend.ballots import Ballots
 from raftleader.replication.pysyncobj_backend.journal import LibraryJournal
@@ -66,7 +66,8 @@ class GuardedSyncObj(library.OpenSyncObj):
         self.outbox: list[tuple[str, RaftMessage]] = []
         self._id = node_id
         self._peers = {peer: Member(peer) for peer in sorted(peers)}
-        self._entries = journal.entries
+        log = LibraryJournal(journal)
+        self._entries = log.entries
         self._applier = applier
         self._rng = rng
         self._settings = settings
@@ -78,7 +79,7 @@ class GuardedSyncObj(library.OpenSyncObj):
             list(self._peers.values()),
             conf=library.settings_for(
                 settings,
-                journal=LibraryJournal(journal),
+                journal=log,
                 on_state_changed=self._on_state_changed,
             ),
             nodeClass=Member,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pysyncobj.journal
 
-from raftleader.errors import ConfigError
 from raftleader.replication.entries import Entry
-from raftleader.replication.old_journal import Journal
+from raftleader.replication.journal import Journal, whole_log
 
 _Row = tuple[bytes, int, int]
 
@@ -17,6 +16,7 @@ def _row(entry: Entry) -> _Row:
 
 class LibraryJournal(pysyncobj.journal.Journal):  # type: ignore[misc]
     """Passes the library's calls on; nothing is durable before ``Journal.sync``.
+    Keeps the entries in memory, which the journal does not.
 
     The library begins every log with a no-op of term 0 at index 1, so entry ``i``
     stands at position ``i - 1``. The commit index is not kept: a node that starts
@@ -24,15 +24,19 @@ class LibraryJournal(pysyncobj.journal.Journal):  # type: ignore[misc]
     """
 
     def __init__(self, inner: Journal) -> None:
+        recovered = whole_log(inner)
         self.inner = inner
-        if inner.entries and _row(inner.entries[0])[1:] != (1, 0):
-            raise ConfigError(f"journal {inner.path} was written by another engine")
+        self.entries = recovered.entries
+        self._term, self._vote = recovered.term, recovered.vote
 
     def add(self, command: bytes, idx: int, term: int) -> None:
-        self.inner.append(idx, term, command)
+        entry = Entry(command, idx, term)
+        self.inner.append([entry])
+        self.entries.append(entry)
 
     def deleteEntriesFrom(self, entryFrom: int) -> None:
-        self.inner.truncate(self.inner.entries[entryFrom].index)
+        self.inner.truncate(self.entries[entryFrom].index)
+        del self.entries[entryFrom:]
 
     def clear(self) -> None:
         raise AssertionError("there is no compaction: nothing clears the log")
@@ -42,11 +46,11 @@ class LibraryJournal(pysyncobj.journal.Journal):  # type: ignore[misc]
 
     def __getitem__(self, item: int | slice) -> _Row | list[_Row]:
         if isinstance(item, slice):
-            return [_row(entry) for entry in self.inner.entries[item]]
-        return _row(self.inner.entries[item])
+            return [_row(entry) for entry in self.entries[item]]
+        return _row(self.entries[item])
 
     def __len__(self) -> int:
-        return len(self.inner.entries)
+        return len(self.entries)
 
     def _destroy(self) -> None:
         """Whoever opened the journal closes it."""
@@ -58,10 +62,11 @@ class LibraryJournal(pysyncobj.journal.Journal):  # type: ignore[misc]
         return 1
 
     def setCurrentTerm(self, term: int, votedForNodeId: str | None) -> None:
-        self.inner.set_meta(term, votedForNodeId)
+        self.inner.set_ballot(term, votedForNodeId)
+        self._term, self._vote = term, votedForNodeId
 
     def getCurrentTerm(self) -> int:
-        return self.inner.term
+        return self._term
 
     def getVotedForNodeId(self) -> str | None:
-        return self.inner.vote
+        return self._vote

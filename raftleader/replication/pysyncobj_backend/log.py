@@ -22,9 +22,10 @@ from raftleader.errors import (
     OutcomeUnknownError,
     OverloadedError,
 )
+from raftleader.replication.disk import Disk
 from raftleader.replication.entries import NO_OP, user_entry
 from raftleader.replication.interface import Applier, Leadership, LogStatistics
-from raftleader.replication.old_journal import Journal
+from raftleader.replication.journal import Journal
 from raftleader.replication.mesh import Mesh
 from raftleader.replication.pending import PendingProposals, Proposal
 from raftleader.replication.pysyncobj_backend import library
@@ -46,7 +47,7 @@ class PySyncObjLog:
     Args:
         members: Transport address of every node by node id, this one included.
         rng: For election timeouts and pauses between dials.
-        open_journal: Opens the journal; another one lets tests break the disk.
+        journal_path: The directory of its journal, on ``disk`` or that of the machine.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class PySyncObjLog:
         applier: Applier,
         rng: random.Random,
         settings: RaftSettings | None = None,
-        open_journal: Callable[..., Journal] = Journal.open,
+        disk: Disk | None = None,
     ) -> None:
         if node_id not in members:
             raise ConfigError(f"members does not name this node, {node_id!r}")
@@ -72,7 +73,7 @@ class PySyncObjLog:
         self._applier = applier
         self._rng = rng
         self._settings = settings or RaftSettings()
-        self._open_journal = open_journal
+        self._disk = disk
         self._pending = PendingProposals(
             count_max=self._settings.pending_max,
             bytes_max=self._settings.pending_bytes_max,
@@ -91,13 +92,18 @@ class PySyncObjLog:
         """Take part until cancelled; see ``ReplicatedLog.run``.
 
         Raises before ``started`` JournalDamagedError, ConfigError, OSError or
-        BadAddressError; afterwards OSError when the disk fails, InvariantError when
-        a promise of Raft is found broken, and whatever the applier raised.
+        BadAddressError; afterwards OSError when the disk fails, DiskFullError when it
+        is full, InvariantError when a promise of Raft is found broken, and whatever
+        the applier raised.
         """
         if self._journal is not None:
             raise RuntimeError("a log runs once; make a new one")
-        journal = self._journal = self._open_journal(
-            self._journal_path, cluster_id=self._cluster_id, node_id=self._node_id
+        journal = self._journal = Journal.open(
+            str(self._journal_path),
+            cluster_id=self._cluster_id,
+            node_id=self._node_id,
+            engine=ENGINE,
+            disk=self._disk,
         )
         try:
             self._engine = GuardedSyncObj(

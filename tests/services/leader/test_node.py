@@ -96,7 +96,7 @@ async def test_a_damaged_journal_stops_the_start_with_its_own_error(tmp_path):
     async with trio.open_nursery() as nursery:
         await nursery.start(run_node, config(tmp_path))
         nursery.cancel_scope.cancel()
-    journal = tmp_path / "n1" / JOURNAL_NAME
+    (journal,) = (tmp_path / "n1" / JOURNAL_NAME).iterdir()
     content = bytearray(journal.read_bytes())
     content[4] ^= 0xFF
     journal.write_bytes(bytes(content))

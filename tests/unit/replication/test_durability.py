@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,49 +10,21 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from raftleader.errors import OutcomeUnknownError
-from raftleader.replication.old_journal import Journal
+from chaos.sim.disk import PowerCut, SimDisk
+from raftleader.errors import DiskFullError, OutcomeUnknownError
 from raftleader.replication.local_cluster import LocalNode
 from raftleader.replication.single_node import SingleNodeLog
 
 
-class PowerCut(Exception):
-    """The node lost its power before its disk took the write."""
-
-
-class MortalJournal(Journal):
-    """Loses what waits for ``sync`` at the first one after ``doom`` named its node."""
-
-    doomed: set[str]
-
-    def sync(self) -> None:
-        if self.is_dirty and self.path.name in self.doomed:
-            self.abandon()
-            raise PowerCut
-        super().sync()
-
-
-@pytest.fixture
-def doom(laboratory: Any) -> Callable[[str], None]:
-    MortalJournal.doomed = set()
-    return MortalJournal.doomed.add
-
-
-def journal_of(lab: Any, node_id: str) -> list[bytes]:
-    journal = Journal.open(lab.directory / node_id, cluster_id="c", node_id=node_id)
-    journal.close()
-    return [entry.data for entry in journal.entries]
-
-
 async def test_follower_acknowledges_only_what_is_on_its_disk(
-    laboratory: Any, doom: Callable[[str], None], autojump_clock: MockClock
+    laboratory: Any, autojump_clock: MockClock
 ) -> None:
-    async with laboratory(open_journal=MortalJournal.open) as lab:
+    async with laboratory() as lab:
         await lab.cluster.start()
         leader = await lab.cluster.leader(timeout_s=5)
         gone, mortal = lab.others(leader.node_id)
         await lab.cluster.crash(gone)
-        doom(mortal)
+        lab.disks[mortal].cut_power_in(1)
         with pytest.raises(OutcomeUnknownError):
             await leader.log.propose(b"not on two disks", timeout_s=5)
         assert isinstance(lab.cluster.nodes[mortal].failure, PowerCut)
@@ -61,32 +32,34 @@ async def test_follower_acknowledges_only_what_is_on_its_disk(
 
 
 async def test_leader_sends_only_what_is_on_its_disk(
-    laboratory: Any, doom: Callable[[str], None], autojump_clock: MockClock
+    laboratory: Any, autojump_clock: MockClock
 ) -> None:
-    async with laboratory(open_journal=MortalJournal.open) as lab:
+    async with laboratory() as lab:
         await lab.cluster.start()
         leader = await lab.cluster.leader(timeout_s=5)
         await leader.log.propose(b"before", timeout_s=5)
-        doom(leader.node_id)
+        await lab.cluster.settle(timeout_s=5)
+        lab.disks[leader.node_id].cut_power_in(1)
         with pytest.raises(OutcomeUnknownError):
             await leader.log.propose(b"unsynced", timeout_s=5)
         assert isinstance(leader.failure, PowerCut)
         await lab.cluster.stop()
-        for node_id in lab.cluster.nodes:
-            assert b"\x00before" in journal_of(lab, node_id)
-            assert b"\x00unsynced" not in journal_of(lab, node_id)
+        for node_id in lab.others(leader.node_id):
+            datas = [entry.data for entry in lab.journal_of(node_id).entries]
+            assert b"\x00before" in datas
+            assert b"\x00unsynced" not in datas
 
 
 async def test_vote_is_on_the_disk_before_it_is_given(
-    laboratory: Any, doom: Callable[[str], None], autojump_clock: MockClock
+    laboratory: Any, autojump_clock: MockClock
 ) -> None:
-    async with laboratory(open_journal=MortalJournal.open) as lab:
+    async with laboratory() as lab:
         await lab.cluster.start("n1", "n2")
         leader = await lab.cluster.leader(timeout_s=5)
         term = leader.log.leadership.term
         (voter,) = {"n1", "n2"} - {leader.node_id}
         await lab.cluster.crash(leader.node_id)
-        doom(voter)
+        lab.disks[voter].cut_power_in(1)
         # Its own campaign wants a vote, and so does that of the one that returns.
         await lab.cluster.start(leader.node_id)
         await lab.cluster.nodes[voter].ended.wait()
@@ -97,27 +70,40 @@ async def test_vote_is_on_the_disk_before_it_is_given(
 
 
 async def test_failed_disk_stops_the_node_loudly(
-    laboratory: Any, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
+    laboratory: Any, autojump_clock: MockClock
 ) -> None:
     async with laboratory() as lab:
         await lab.cluster.start()
         leader = await lab.cluster.leader(timeout_s=5)
-
-        def failing(descriptor: int) -> None:
-            raise OSError(5, "Input/output error")
-
-        monkeypatch.setattr(os, "fdatasync", failing)
+        lab.disks[leader.node_id].fail_next_sync()
         with pytest.raises(OutcomeUnknownError):
             await leader.log.propose(b"x", timeout_s=5)
         assert isinstance(leader.failure, OSError)
 
 
-@pytest.fixture
-def syncs(laboratory: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """One item for each fdatasync from now on."""
-    done: list[int] = []
-    monkeypatch.setattr(os, "fdatasync", done.append)
-    return done
+async def test_full_disk_stops_the_node_and_loses_nothing(
+    laboratory: Any, autojump_clock: MockClock
+) -> None:
+    async with laboratory() as lab:
+        await lab.cluster.start()
+        leader = await lab.cluster.leader(timeout_s=5)
+        await leader.log.propose(b"before", timeout_s=5)
+        disk = lab.disks[leader.node_id]
+        disk.room_bytes = 0
+        too_large_for_the_segment = bytes(1024 * 1024)
+        with pytest.raises(OutcomeUnknownError):
+            for _ in range(64):
+                await leader.log.propose(too_large_for_the_segment, timeout_s=5)
+        assert isinstance(leader.failure, DiskFullError)
+        disk.room_bytes = None
+        await lab.cluster.start(leader.node_id)
+        await lab.cluster.settle(timeout_s=5)
+        assert leader.commands[0] == b"before"
+
+
+def operations(lab: Any) -> int:
+    """Writes and syncs so far, of all nodes."""
+    return sum(disk.operations for disk in lab.disks.values())
 
 
 async def propose_many(node: LocalNode, count: int) -> None:
@@ -130,43 +116,47 @@ async def propose_many(node: LocalNode, count: int) -> None:
 
 
 async def test_proposals_that_come_together_share_a_sync(
-    laboratory: Any, syncs: list[int], autojump_clock: MockClock
+    laboratory: Any, autojump_clock: MockClock
 ) -> None:
     async with laboratory() as lab:
         await lab.cluster.start()
         leader = await lab.cluster.leader(timeout_s=5)
         await lab.cluster.settle(timeout_s=5)
-        syncs.clear()
+        before = operations(lab)
         await propose_many(leader, 1000)
         await lab.cluster.settle(timeout_s=5)
         assert len(leader.commands) == 1000
-        assert 2 <= len(syncs) <= 6  # three nodes, in one or two batches
+        # Three nodes, in one or two batches, each a write and a sync.
+        assert 4 <= operations(lab) - before <= 12
 
 
 async def test_idle_cluster_writes_nothing(
-    laboratory: Any, syncs: list[int], autojump_clock: MockClock
+    laboratory: Any, autojump_clock: MockClock
 ) -> None:
     async with laboratory() as lab:
         await lab.cluster.start()
         leader = await lab.cluster.leader(timeout_s=5)
         await lab.cluster.settle(timeout_s=5)
         size = leader.log.statistics().journal_bytes
-        syncs.clear()
+        before = operations(lab)
         await trio.sleep(30)
-        assert syncs == []
+        assert operations(lab) == before
         assert leader.log.statistics().journal_bytes == size
 
 
 async def test_single_node_shares_a_sync_among_waiting_proposals(
-    tmp_path: Path, syncs: list[int], autojump_clock: MockClock
+    autojump_clock: MockClock,
 ) -> None:
     applied: list[bytes] = []
-    log = SingleNodeLog("n1", tmp_path / "j", lambda i, t, data: applied.append(data))
+    disk = SimDisk(random.Random(1))
+    log = SingleNodeLog(
+        "n1", Path("j"), lambda i, t, data: applied.append(data), disk=disk
+    )
     node = LocalNode("n1", log, [])
     async with trio.open_nursery() as nursery:
         await nursery.start(log.run)
-        syncs.clear()
+        before = disk.operations
         await propose_many(node, 1000)
         assert len(applied) == 1000
-        assert len(syncs) <= 2
+        assert disk.operations - before <= 4
         nursery.cancel_scope.cancel()

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from raftleader.errors import ConfigError
-from raftleader.replication.old_journal import Journal
+from chaos.sim.disk import SimDisk
+from raftleader.replication.journal import Journal
 from raftleader.replication.pysyncobj_backend import library
 from raftleader.replication.pysyncobj_backend.guards import (
     GuardedSyncObj,
     InvariantError,
 )
-from raftleader.replication.pysyncobj_backend.journal import LibraryJournal
 from raftleader.replication.pysyncobj_backend.wire import (
     AppendEntries,
     AppendReply,
@@ -119,19 +117,27 @@ class Node:
         assert self.engine.state == library.LEADER
         return self.engine.term
 
+    def ballot(self) -> tuple[int, str | None]:
+        """Term and vote, as they are written."""
+        log = self.engine._SyncObj__raftLog
+        return log.getCurrentTerm(), log.getVotedForNodeId()
+
     def terms(self) -> list[int]:
-        return [entry.term for entry in self.journal.entries]
+        return [entry.term for entry in self.engine._entries]
 
 
 @pytest.fixture
-def make_node(tmp_path: Path) -> Callable[..., Node]:
+def make_node() -> Callable[..., Node]:
     """Makes the node, or makes it again after a crash, on the same journal."""
+    disk = SimDisk(random.Random(1))
     journals: list[Journal] = []
 
     def make(applier: Callable[..., object] = lambda *_: None) -> Node:
         for journal in journals:
             journal.close()
-        journal = Journal.open(tmp_path / "n1", cluster_id="c", node_id="n1")
+        journal = Journal.open(
+            "n1", cluster_id="c", node_id="n1", engine="pysyncobj", disk=disk
+        )
         journals.append(journal)
         return Node(journal, applier)
 
@@ -159,7 +165,7 @@ async def test_append_drops_from_the_first_conflict_on(
     reply = node.append(1, 2, after=(1, 0), term=2, data=NEW, leader="n3")
     assert reply.index == 3
     assert node.terms() == [0, 1, 2]
-    assert [entry.data for entry in node.journal.entries[1:]] == [OLD, NEW]
+    assert [entry.data for entry in node.engine._entries[1:]] == [OLD, NEW]
 
 
 async def test_commit_index_never_passes_what_was_shown_to_match(
@@ -224,7 +230,7 @@ async def test_leader_steps_down_when_told_of_a_higher_term(
     node.engine.receive("n4", reply)
     assert node.engine.state == library.FOLLOWER
     assert answers == [(0, library.LEADER_CHANGED)]
-    assert (node.journal.term, node.journal.vote) == (term + 1, None)
+    assert node.ballot() == (term + 1, None)
 
 
 async def test_acknowledgements_of_another_term_do_not_count(
@@ -331,7 +337,7 @@ async def test_probe_is_refused_while_a_leader_is_heard_and_changes_nothing(
     granted = VoteReply(sender="n1", term=9, is_probe=True, is_granted=True)
     assert answer() == granted
     assert answer() == granted
-    assert (node.journal.term, node.journal.vote) == (2, None)
+    assert node.ballot() == (2, None)
     node.append(after=(1, 0), term=2)
     assert answer() == refusal
     node.engine.peer_lost("n2")
@@ -396,11 +402,3 @@ async def test_long_replay_yields_to_the_loop(
     node.engine._SyncObj__applyLogEntries()
     assert 1 <= len(applied) <= 4
     assert node.engine.wake_at < now[0]
-
-
-def test_journal_of_another_engine_is_refused(tmp_path: Path) -> None:
-    journal = Journal.open(tmp_path / "j", cluster_id="c", node_id="n1")
-    journal.append(1, 1, b"\x01")
-    with pytest.raises(ConfigError, match="another engine"):
-        LibraryJournal(journal)
-    journal.close()

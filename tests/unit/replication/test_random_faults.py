@@ -9,11 +9,9 @@ proposed stands before it in the log.
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -21,34 +19,16 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from chaos.sim.disk import PowerCut
 from raftleader.errors import RaftLeaderError
-from raftleader.replication.old_journal import Journal
 from raftleader.replication.local_cluster import Applied, LocalNode
 
 FAULTY_S = 4.0
+OPERATIONS_MEAN = 500
+"""Writes and syncs of a disk between two power cuts."""
+NEVER = 10**9
 NODE_IDS = ("n1", "n2", "n3")
 FAULTS = ["crash", "crash all", "cut", "isolate", "silence", "stall", "drop", "delay"]
-
-
-class PowerCut(Exception):
-    """The node lost its power while it was writing."""
-
-
-class FragileJournal(Journal):
-    """Now and then the power goes during a sync, and a part of it is on the disk."""
-
-    rng: random.Random
-    power_cut_probability = 0.0
-
-    def sync(self) -> None:
-        rng = FragileJournal.rng
-        is_cut = self.is_dirty and rng.random() < self.power_cut_probability
-        before = self.path.stat().st_size
-        super().sync()
-        if is_cut:
-            self.abandon()
-            os.truncate(self.path, rng.randint(before, self.path.stat().st_size))
-            raise PowerCut
 
 
 @attrs.define
@@ -112,6 +92,7 @@ async def break_things(lab: Any, record: Record, rng: random.Random) -> None:
             assert node.failure is None or isinstance(node.failure, PowerCut)
             if not node.is_running and rng.random() < 0.8:
                 await lab.cluster.start(node_id)
+                cut_power_some_time(lab, node_id, rng)
         if rng.random() < 0.5:
             lab.plan.heal_all()
         one, other = rng.sample(NODE_IDS, 2)
@@ -139,14 +120,18 @@ async def break_things(lab: Any, record: Record, rng: random.Random) -> None:
             lab.plan.delay(one, other, delay_s=(0.0, rng.choice([0.01, 0.2])))
 
 
-async def run_one(laboratory: Any, seed: int, *, power_cuts: float = 0.003) -> Record:
+def cut_power_some_time(lab: Any, node_id: str, rng: random.Random) -> None:
+    lab.disks[node_id].cut_power_in(1 + round(rng.expovariate(1 / OPERATIONS_MEAN)))
+
+
+async def run_one(laboratory: Any, seed: int) -> Record:
     record = Record()
     rng = random.Random(seed)
-    FragileJournal.rng = random.Random(f"disk/{seed}")
-    FragileJournal.power_cut_probability = power_cuts
-    async with laboratory(seed=seed, open_journal=FragileJournal.open) as lab:
+    async with laboratory(seed=seed) as lab:
         lab.cluster._on_apply = record.on_apply
         await lab.cluster.start()
+        for node_id in NODE_IDS:
+            cut_power_some_time(lab, node_id, rng)
         async with trio.open_nursery() as nursery:
             for name in "abc":
                 nursery.start_soon(propose_now_and_then, lab, record, name)
@@ -154,7 +139,8 @@ async def run_one(laboratory: Any, seed: int, *, power_cuts: float = 0.003) -> R
             await trio.sleep(FAULTY_S)
             nursery.cancel_scope.cancel()
 
-        FragileJournal.power_cut_probability = 0.0
+        for disk in lab.disks.values():
+            disk.cut_power_in(NEVER)
         lab.plan.heal_all()
         for node_id, node in sorted(lab.cluster.nodes.items()):
             if not node.is_running:
@@ -218,13 +204,9 @@ def test_random_faults_break_no_promise(
 
 
 def test_random_faults_repeat_by_their_seed(
-    laboratory: Any,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    laboratory: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digests = set()
     for _ in range(2):
-        for path in tmp_path.iterdir():
-            path.unlink()
         digests.add(run_seed(laboratory, 7, monkeypatch).digest.hexdigest())
     assert len(digests) == 1
