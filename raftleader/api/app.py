@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from raftleader.api.cluster_lists import list_endpoints
+from raftleader.api.members_endpoint import MembersEndpoint
 from raftleader.api.operator_endpoint import OperatorEndpoint
 from raftleader.api.routing import OPERATOR_PATH, Endpoint, route
 from raftleader.api.scheduler_endpoint import SchedulerEndpoint
@@ -22,6 +23,7 @@ def build_handler(node: LeaderNode) -> Handler:
         "/redirect": status.redirect,
         "/state": status.state,
         "/raftleader/v1/status": status.status,
+        "/raftleader/v1/members": MembersEndpoint(node),
         **list_endpoints(node),
     }
 

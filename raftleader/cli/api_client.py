@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -63,6 +64,40 @@ class ApiClient:
         words = "; ".join(problems.values()) or "no answer"
         raise UnavailableError(
             f"no leader could be reached within {self.timeout_s:g} s ({words})"
+        )
+
+    async def post(self, path: str, value: object, *, answer_s: float) -> Any:
+        """Send ``value`` as JSON to the leader once, and return its JSON answer.
+
+        Raises UnavailableError if no leader was found, ApiError for a refusal,
+        OutcomeUnknownError if it may have been carried out: look before repeating.
+        """
+        leader = await self.find_leader()
+        answer = await self.http.request(
+            leader,
+            "POST",
+            path,
+            headers=[("Content-Type", "application/json")],
+            body=json.dumps(value).encode(),
+            timeout_s=answer_s,
+        )
+        if answer.headers.get("raftleader-outcome") == "unknown":
+            raise OutcomeUnknownError(answer.text)
+        if answer.status != 200:
+            raise stranger(leader, ApiError(answer.status, answer.text))
+        return json.loads(answer.body)
+
+    async def find_leader(self) -> str:
+        """The address of the leader's API. Raises UnavailableError."""
+        with trio.move_on_after(self.timeout_s):
+            while True:
+                for address in self.addresses:
+                    status = await self.status_of(address)
+                    if status is not None and status["leader_address"]:
+                        return str(status["leader_address"])
+                await trio.sleep(ROUNDS_PAUSE_S)
+        raise UnavailableError(
+            f"no leader could be reached within {self.timeout_s:g} s"
         )
 
     async def status_of(

@@ -88,9 +88,13 @@ class NoOps(Scheduler):
         now = trio.current_time()
         self.times_s.append(now - self.sent_at.pop(status.task_id))
         self.last_ended_at = now
-        self.bar.show(len(self.times_s))
+        self.show_progress()
         if len(self.times_s) == self.count:
             self.all_ended.set()
+
+    def show_progress(self) -> None:
+        """One more task has ended."""
+        self.bar.show(len(self.times_s))
 
     def _tasks_for(self, offer: Offer) -> list[TaskInfo]:
         room = offer.resources.scalars.get("cpus", 0) // CPU_MILLIS_OF_A_TASK

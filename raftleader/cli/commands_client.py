@@ -39,7 +39,7 @@ def status(
     """
     from raftleader.cli.look import show_status
 
-    _look(show_status, leader, config, as_json)
+    look(show_status, leader, config, as_json)
 
 
 def frameworks(
@@ -126,12 +126,13 @@ def _list(
     async def show(client: ApiClient, output: Output) -> None:
         await show_list(client, output, what=what)
 
-    _look(show, leaders, config, as_json)
+    look(show, leaders, config, as_json)
 
 
-def _look(
+def look(
     show: Look, leaders: list[str] | None, config: Path | None, as_json: bool
 ) -> None:
+    """Call ``show`` with a client of the cluster that the options name."""
     from raftleader.cli.api_client import open_api_client
     from raftleader.cli.output import Output
 

@@ -54,6 +54,22 @@ def launch(
     run_measurement(lambda output: bench_launch(tasks, output), as_json=as_json)
 
 
+@bench_app.command()
+def steady(
+    seconds: Annotated[
+        float, typer.Option("--for", min=1, metavar="SECONDS", help="How long.")
+    ] = 600,
+    as_json: Json = False,
+) -> None:
+    """Measure a cluster under full load: false elections, and how late its loops are.
+
+    Example: raftleader bench steady --for 60 --json
+    """
+    from raftleader.cli.bench_steady import bench_steady
+
+    run_measurement(lambda output: bench_steady(seconds, output), as_json=as_json)
+
+
 def run_measurement(
     measure: Callable[[Output], Awaitable[None]], *, as_json: bool
 ) -> NoReturn:

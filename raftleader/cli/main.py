@@ -17,6 +17,7 @@ from raftleader.cli import (
     commands_cluster,
     commands_local,
     commands_measure,
+    commands_members,
 )
 from raftleader.cli.exit_codes import EXIT_INTERRUPTED
 
@@ -37,6 +38,7 @@ commands_local.register(app)
 commands_client.register(app)
 commands_cluster.register(app)
 commands_measure.register(app)
+commands_members.register(app)
 
 
 @app.callback()

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from raftleader.protocol.ids import FrameworkId
 from raftleader.protocol.scheduler_api import Event, ReconcileTask
-from raftleader.replication.interface import Leadership, LogStatistics
+from raftleader.replication.interface import Leadership, LogStatistics, Reconfigurable
 from raftleader.state.cluster import ClusterState
 from raftleader.state.commands import Command
 from raftleader.state.outcomes import Outcome
@@ -68,6 +68,10 @@ class LeaderNode(Protocol):
 
     def statistics(self) -> LogStatistics:
         """The log's counters."""
+
+    @property
+    def group(self) -> Reconfigurable | None:
+        """The members of the log, if its engine can change them."""
 
     def submit(self, command: Command) -> Ticket:
         """Put a command in the queue, in order. Never blocks.

@@ -26,7 +26,12 @@ from raftleader.leader.term import LeaderSettings, LeadingTerm
 from raftleader.limits import PROPOSE_TIMEOUT_S
 from raftleader.protocol.ids import AgentId, FrameworkId, NodeId
 from raftleader.protocol.scheduler_api import LeaderInfo, ReconcileTask, Update
-from raftleader.replication.interface import Leadership, LogStatistics, ReplicatedLog
+from raftleader.replication.interface import (
+    Leadership,
+    LogStatistics,
+    Reconfigurable,
+    ReplicatedLog,
+)
 from raftleader.state.cluster import ClusterState
 from raftleader.state.commands import BeginTerm, Command
 from raftleader.state.outcomes import Accepted
@@ -173,6 +178,10 @@ class LeaderService:
 
     def statistics(self) -> LogStatistics:
         return self._log.statistics()
+
+    @property
+    def group(self) -> Reconfigurable | None:
+        return self._log if isinstance(self._log, Reconfigurable) else None
 
     def submit(self, command: Command) -> Ticket:
         return self._leading().submit(command)

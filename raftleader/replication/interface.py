@@ -20,10 +20,14 @@ Promises of every engine:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import attrs
 import trio
+
+if TYPE_CHECKING:
+    from raftleader.replication.raft.configuration import Configuration
+    from raftleader.replication.raft.membership import Change
 
 Applier = Callable[[int, int, bytes], object]
 """``applier(index, term, data)``: apply one committed entry, return its result.
@@ -134,3 +138,21 @@ class ReplicatedLog(Protocol):
 
     def statistics(self) -> LogStatistics:
         """Counters right now; never blocks."""
+
+
+@runtime_checkable
+class Reconfigurable(Protocol):
+    """What an engine offers beside, whose members may change while it runs."""
+
+    @property
+    def configuration(self) -> Configuration:
+        """The members, as far as this node knows."""
+
+    async def change_members(self, change: Change, *, timeout_s: float) -> int:
+        """Add, promote or remove one member; the index of the committed entry.
+
+        Raises InvalidInputError with the reason if that cannot be done now, else
+        like ``ReplicatedLog.propose``."""
+
+    async def transfer_leadership(self, target: str, *, timeout_s: float) -> None:
+        """Returns when ``target`` leads. Raises like ``change_members``."""

@@ -25,7 +25,11 @@ from raftleader.protocol.scheduler_api import (
     Subscribed,
     Update,
 )
-from raftleader.replication.interface import Leadership, LogStatistics
+from raftleader.replication.interface import (
+    Leadership,
+    LogStatistics,
+    Reconfigurable,
+)
 from raftleader.state import queries
 from raftleader.state.apply import apply_entry
 from raftleader.state.cluster import ClusterState
@@ -97,6 +101,7 @@ class FakeNode:
         self.commands: list[Command] = []
         self.barriers = 0
         self.streams: dict[FrameworkId, FakeStream] = {}
+        self.group: Reconfigurable | None = None
         self.commit(BeginTerm(http_address=self.http_address))
         self.commands.clear()
 

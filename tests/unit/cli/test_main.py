@@ -22,6 +22,12 @@ COMMANDS = [
     ["agent"],
     ["bench", "failover"],
     ["bench", "launch"],
+    ["bench", "steady"],
+    ["members"],
+    ["members", "add"],
+    ["members", "promote"],
+    ["members", "remove"],
+    ["transfer"],
 ]
 
 runner = CliRunner()
@@ -35,8 +41,14 @@ def test_help_of_every_command_has_an_example(command: list[str]) -> None:
 
 
 def test_every_command_is_among_those_with_an_example() -> None:
-    names = {command.callback.__name__ for command in app.registered_commands}
-    assert names == {command[0] for command in COMMANDS if command[0] != "bench"}
+    groups = {group.name: group.typer_instance for group in app.registered_groups}
+    names = {(command.callback.__name__,) for command in app.registered_commands}
+    for name, group in groups.items():
+        names |= {
+            (name, command.name or command.callback.__name__)
+            for command in group.registered_commands
+        }
+    assert names == {tuple(one) for one in COMMANDS if one != ["members"]}
 
 
 def test_version_is_the_package_s() -> None:
