@@ -65,12 +65,12 @@ class Installing:
         self._is_start = True
         self._read(meta)
 
-    def receive(self, chunk: SnapshotChunk) -> None:
+    def receive(self, chunk: SnapshotChunk, now_s: float) -> None:
         """Store a piece, and begin to install when it was the last one."""
         if self._meta is not None:
             return  # the leader repeats it if it still matters then
         meta = chunk.meta
-        self._snapshotting.abandon()
+        self._snapshotting.put_off(now_s)
         try:
             next_offset = self._store.receive(meta, chunk.offset, chunk.data)
             self._at_point("install-received")

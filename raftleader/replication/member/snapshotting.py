@@ -21,9 +21,9 @@ from raftleader.replication.snapshots import SnapshotStore, SnapshotWriter
 RETRY_S = 5.0
 """After a snapshot that found the disk full, another is tried after this time."""
 SENDING_S = 2.0
-"""A follower that asked for a piece so recently is being sent the newest snapshot.
-A new one would make it begin again, so it waits, until the log is
-``PATIENCE`` times as long as it should be."""
+"""A transfer of a snapshot is under way if a piece went or came so recently. A new one
+here would make a follower begin again, so it waits, until there are ``PATIENCE`` times
+as many entries as there should be."""
 PATIENCE = 4
 
 
@@ -97,8 +97,13 @@ class Snapshotting:
             self._not_before_s = now_s + RETRY_S
         return False
 
+    def put_off(self, now_s: float) -> None:
+        """A newer one comes from the leader, now or in the next seconds."""
+        self.abandon()
+        self._not_before_s = max(self._not_before_s, now_s + SENDING_S)
+
     def abandon(self) -> None:
-        """Forget the one being written: a newer one comes from the leader."""
+        """Forget the one being written."""
         writer, self._writer = self._writer, None
         self._pieces = iter(())
         if writer is not None:

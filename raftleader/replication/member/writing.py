@@ -112,6 +112,6 @@ class Writing:
             out.append((wanted.peer, core.snapshot_chunk(wanted, data)))
             parts.snapshotting.sending(now_s)
         if work.chunk is not None:
-            parts.installing.receive(work.chunk)
+            parts.installing.receive(work.chunk, now_s)
         if work.reads:
             self._requests.reads_done(work.reads)

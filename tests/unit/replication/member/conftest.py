@@ -10,6 +10,7 @@ import attrs
 import msgspec
 import pytest
 
+from chaos.sim.disk import PowerCut, SimDisk
 from raftleader.errors import InvalidInputError
 from raftleader.replication.member.member import Member
 from raftleader.replication.raft.configuration import Configuration, Peer
@@ -84,13 +85,21 @@ class Answers:
         return [n for n, one in self.given.items() if not isinstance(one, Exception)]
 
 
-class World:
-    """Members by name, each on a disk of its own; ``turn`` moves the clock."""
+class Stopped(Exception):
+    """A node was stopped at a named point of its code."""
 
-    def __init__(self, make_disk: Callable[[str], object]) -> None:
+
+class World:
+    """Members by name, each on a disk of its own; ``run`` moves the clock.
+
+    A node whose power is cut, or that is stopped at a point, is started again at the
+    next ``run``; ``Stopped`` is for points.
+    """
+
+    def __init__(self) -> None:
         self.now_s = 100.0
         self.settings = RaftSettings()
-        self.disks: dict[str, object] = {}
+        self.disks: dict[str, SimDisk] = {}
         self.members: dict[str, Member] = {}
         self.machines: dict[str, ListMachine] = {}
         self.answers = Answers()
@@ -101,7 +110,11 @@ class World:
             "keep_entries": 10,
             "segment_bytes": 64 * 1024,
         }
-        self._make_disk = make_disk
+        self.crashes: list[str] = []
+        self.shares_power = False
+        self.at_point: Callable[[str, str], None] = lambda name, point: None
+        self._started: dict[str, tuple[Configuration, bool]] = {}
+        self._down: list[str] = []
         self._rng = random.Random(7)
         self._instances = 0
         self.seen: list[tuple[str, str, object]] = []
@@ -122,25 +135,25 @@ class World:
         peers: Configuration,
         *,
         is_joining: bool = False,
-        at_point: Callable[[str], None] = lambda point: None,
     ) -> Member:
         """Start a node on its disk, which is made if it has none."""
         if name not in self.disks:
-            self.disks[name] = self._make_disk(name)
+            self.disks[name] = SimDisk(random.Random(name))
+        self._started[name] = (peers, is_joining)
         machine = self.machines[name] = ListMachine()
         member = Member(
             cluster_id="c",
             node_id=name,
             peers=peers,
             is_joining=is_joining,
-            disk=self.disks[name],  # type: ignore[arg-type]
+            disk=self.disks[name],
             directory="data",
             machine=machine,
             settings=self.settings,
             draw=self._rng.random,
             draw_instance=self.draw_instance,
             now_s=self.now_s,
-            at_point=at_point,
+            at_point=lambda point: self.at_point(name, point),
             **self.options,
         )
         while member.restore_some():
@@ -152,6 +165,12 @@ class World:
                 self.members[other].link_up(name, self.now_s)
         return member
 
+    def launch(self, name: str, peers: Configuration, *, is_joining: bool) -> None:
+        """``start``, also when the power goes meanwhile."""
+        self._started[name] = (peers, is_joining)
+        self.disks.setdefault(name, SimDisk(random.Random(name)))
+        self.restart(name)
+
     def start_group(self, *names: str) -> None:
         peers = self.peers(*names)
         for name in names:
@@ -160,9 +179,28 @@ class World:
     def stop(self, name: str) -> None:
         """As by SIGKILL; what was written is on the disk."""
         self.members.pop(name).abandon()
+        self.disks[name].kill()
         for other in self.members.values():
             other.link_down(name)
             other.peer_lost(name, self.now_s)
+
+    def restart(self, name: str) -> None:
+        """Again as it was started before; also when its power goes meanwhile."""
+        while name not in self.members:
+            try:
+                peers, is_joining = self._started[name]
+                self.start(name, peers, is_joining=is_joining)
+            except (PowerCut, Stopped):
+                self.members.pop(name, None)
+                self.disks[name].crash()
+
+    def crashed(self, name: str) -> None:
+        """Its power was cut just now; and everybody's, if they share it."""
+        self.crashes.append(name)
+        for one in sorted(self.members) if self.shares_power else [name]:
+            self.stop(one)
+            self.disks[one].crash()
+            self._down.append(one)
 
     def cut(self, one: str, other: str) -> None:
         """Nothing goes between the two any more."""
@@ -188,15 +226,20 @@ class World:
         for _ in range(rounds):
             is_quiet = True
             for name in sorted(self.members):
-                member = self.members.get(name)
+                member = self.members.get(name)  # it may have lost its power meanwhile
                 if member is None:
                     continue
-                while member.has_background and member.background():
-                    pass
                 if member.wake_at > self.now_s and not member.has_background:
                     continue
                 is_quiet = False
-                for peer, message in member.step(self.now_s):
+                try:
+                    while member.has_background and member.background():
+                        pass
+                    outgoing = member.step(self.now_s)
+                except (PowerCut, Stopped):
+                    self.crashed(name)
+                    continue
+                for peer, message in outgoing:
                     self.deliver(name, peer, message)
             if is_quiet:
                 return
@@ -212,6 +255,9 @@ class World:
         end_s = self.now_s + seconds
         while True:
             self.settle()
+            while self._down:
+                self.restart(self._down.pop())
+                self.settle()
             if until is not None and until():
                 return
             wake_at = min([one.wake_at for one in self.members.values()], default=end_s)
@@ -244,11 +290,14 @@ class World:
 
 @pytest.fixture
 def make_world() -> Callable[[], World]:
-    from chaos.sim.disk import SimDisk
-
-    return lambda: World(lambda name: SimDisk(random.Random(name)))
+    return World
 
 
 @pytest.fixture
-def world(make_world: Callable[[], World]) -> World:
-    return make_world()
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def stopped() -> type[Stopped]:
+    return Stopped
