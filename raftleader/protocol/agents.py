@@ -7,7 +7,9 @@ import msgspec
 from raftleader.protocol.resources import EMPTY, Range, Resources
 
 
-class Attribute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Attribute(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
+):
     """A fact about a machine: exactly one of the three is set."""
 
     name: str
@@ -16,7 +18,9 @@ class Attribute(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ranges: tuple[Range, ...] = ()
 
 
-class AgentInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AgentInfo(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
+):
     """A machine.
 
     Attributes:

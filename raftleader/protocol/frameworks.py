@@ -8,7 +8,9 @@ from raftleader.protocol.ids import FrameworkId
 from raftleader.protocol.tasks import Label
 
 
-class FrameworkInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class FrameworkInfo(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
+):
     """A framework as it describes itself.
 
     Attributes:

@@ -37,7 +37,7 @@ def split_key(key: str) -> tuple[str, str]:
     return (name, rest[:-1]) if bracket else (name, "*")
 
 
-class Resources(msgspec.Struct, frozen=True, omit_defaults=True):
+class Resources(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An amount of each resource, never negative, without empty parts.
 
     Build with :meth:`of`, which puts every part into its one canonical form;

@@ -78,7 +78,9 @@ class Reason(enum.Enum):
     TASK_UNKNOWN = "REASON_TASK_UNKNOWN"
 
 
-class CommandInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CommandInfo(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
+):
     """What to run.
 
     With ``shell`` the value is a line for ``/bin/sh -c``; without, the value is
@@ -92,14 +94,14 @@ class CommandInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     user: str | None = None
 
 
-class Label(msgspec.Struct, frozen=True, omit_defaults=True):
+class Label(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A free word of the framework's; never read by us."""
 
     key: str
     value: str | None = None
 
 
-class TaskInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TaskInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A task as its framework describes it.
 
     Attributes:
@@ -121,7 +123,9 @@ class TaskInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unsupported: tuple[str, ...] = ()
 
 
-class TaskStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class TaskStatus(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
+):
     """What is known of a task at one moment.
 
     Attributes:

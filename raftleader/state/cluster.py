@@ -15,6 +15,10 @@ stored as a queue of effects: it is *derived* from rows, by ``queries.py``:
 * a task in STAGING is not confirmed by its agent: send it (again);
 * a task with a kill intent that has not ended: send the kill (again);
 * the first pending update of a task is not acknowledged: deliver it (again).
+
+Rows, and the values of the vocabulary in them, are unknown to the garbage collector
+(``gc=False``): they are trees, so reference counts free them, and the collector would
+stop the node to walk through hundreds of thousands that were just made.
 """
 
 from __future__ import annotations
@@ -36,7 +40,7 @@ from raftleader.protocol.resources import EMPTY, Resources
 from raftleader.protocol.tasks import TaskInfo, TaskState, TaskStatus
 
 
-class DurableFilter(msgspec.Struct, frozen=True, kw_only=True):
+class DurableFilter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A long decline: nothing within ``resources`` of that agent until then."""
 
     agent_id: AgentId
@@ -45,14 +49,14 @@ class DurableFilter(msgspec.Struct, frozen=True, kw_only=True):
     until_ms: int
 
 
-class Rescinded(msgspec.Struct, frozen=True, kw_only=True):
+class Rescinded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An offer that was taken back without the framework's doing."""
 
     offer_id: OfferId
     at_ms: int
 
 
-class Framework(msgspec.Struct, frozen=True, kw_only=True):
+class Framework(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A registered framework.
 
     Attributes:
@@ -80,7 +84,7 @@ class Framework(msgspec.Struct, frozen=True, kw_only=True):
     answered_launches: tuple[bytes, ...] = ()
 
 
-class Agent(msgspec.Struct, frozen=True, kw_only=True):
+class Agent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A registered agent, with its two accounts.
 
     Attributes:
@@ -112,7 +116,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-class OutstandingOffer(msgspec.Struct, frozen=True, kw_only=True):
+class OutstandingOffer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An offer that waits for its framework's answer."""
 
     id: OfferId
@@ -124,7 +128,7 @@ class OutstandingOffer(msgspec.Struct, frozen=True, kw_only=True):
     expires_ms: int
 
 
-class Task(msgspec.Struct, frozen=True, kw_only=True):
+class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A task that was accepted.
 
     Attributes:
@@ -159,7 +163,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         return (self.framework_id, self.info.task_id)
 
 
-class CompletedTask(msgspec.Struct, frozen=True, kw_only=True):
+class CompletedTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A task that ended and whose end was acknowledged; kept in a bounded ring."""
 
     framework_id: FrameworkId

@@ -105,9 +105,12 @@ def wrong_agent(agent: Agent) -> Iterator[str]:
         if resources_problem(part) is not None:
             yield f"agent {agent.id}: {name} is not canonical: {part}"
             return
+    offered = agent.offered
     try:
-        fits = total.contains(agent.used + agent.offered)
-        if agent.used + agent.offered - agent.offered != agent.used:
+        taken = agent.used + offered
+        fits = total.contains(taken)
+        # Scalars add up; a port or a device cannot be there twice.
+        if (offered.ranges or offered.sets) and taken - offered != agent.used:
             yield f"agent {agent.id}: something is used and offered"
     except InvalidInputError as error:
         yield f"agent {agent.id}: {error}"

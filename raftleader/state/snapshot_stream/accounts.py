@@ -3,62 +3,74 @@
 from __future__ import annotations
 
 from raftleader.protocol.ids import AgentId
-from raftleader.protocol.resources import EMPTY, Resources
+from raftleader.protocol.resources import Resources
 
 
 class Account:
-    """One account of all agents: first what each claims, then what makes it up.
+    """One account of all agents: what each claims, and the rows that make it up.
 
-    What was claimed and is not made up yet is remembered; when all rows were read
-    nothing may be left. So the check costs nothing at the end.
+    Both come row by row, an agent before the rows on it. How many agents' rows are
+    still missing is known at any time, so the check costs nothing at the end.
     """
 
     def __init__(self) -> None:
-        self._scalars: dict[AgentId, dict[str, int]] = {}
+        self._claims = 0
+        # What is still missing of claims that rows began to make up; None once
+        # nothing is.
+        self._scalars: dict[AgentId, dict[str, int] | None] = {}
         self._rest: dict[AgentId, Resources] = {}
 
-    def claim(self, agent_id: AgentId, amount: Resources) -> None:
-        """The agent's row says so."""
-        if amount.scalars:
-            self._scalars[agent_id] = dict(amount.scalars)
-        if amount.ranges or amount.sets:
-            self._rest[agent_id] = _without_scalars(amount)
+    def claim(self, amount: Resources) -> None:
+        """An agent's row says that rows hold ``amount`` of it."""
+        self._claims += bool(amount.scalars) + bool(amount.ranges or amount.sets)
 
-    def make_up(self, agent_id: AgentId, part: Resources) -> bool:
-        """A row holds ``part`` (canonical). False: the agent does not claim that."""
-        if part.scalars:
-            left = self._scalars.get(agent_id)
-            if left is None:
-                return False
-            for key, millis in part.scalars.items():
-                rest = left.get(key, 0) - millis
-                if rest > 0:
-                    left[key] = rest
-                elif rest == 0:
-                    del left[key]
-                else:
-                    return False
-            if not left:
-                del self._scalars[agent_id]
-        if part.ranges or part.sets:
-            return self._make_up_rest(agent_id, _without_scalars(part))
-        return True
+    def make_up(self, agent_id: AgentId, claimed: Resources, part: Resources) -> bool:
+        """A row holds ``part`` (canonical) of the agent, whose row says ``claimed``.
 
-    def _make_up_rest(self, agent_id: AgentId, part: Resources) -> bool:
-        left = self._rest.get(agent_id, EMPTY)
-        if not left.contains(part):
+        False: it claims less than its rows hold."""
+        return (
+            not part.scalars or self._make_up_scalars(agent_id, claimed, part)
+        ) and (
+            not (part.ranges or part.sets)
+            or self._make_up_rest(agent_id, claimed, part)
+        )
+
+    @property
+    def is_settled(self) -> bool:
+        """Rows hold all that was claimed."""
+        return self._claims == 0
+
+    def _make_up_scalars(
+        self, agent_id: AgentId, claimed: Resources, part: Resources
+    ) -> bool:
+        left = self._scalars.get(agent_id, claimed.scalars)
+        if left is claimed.scalars:
+            left = self._scalars[agent_id] = dict(claimed.scalars)
+        if not left:
             return False
-        rest = left - part
-        if rest:
-            self._rest[agent_id] = rest
-        else:
-            del self._rest[agent_id]
+        for key, millis in part.scalars.items():
+            rest = left.get(key, 0) - millis
+            if rest > 0:
+                left[key] = rest
+            elif rest == 0:
+                del left[key]
+            else:
+                return False
+        if not left:
+            self._scalars[agent_id] = None
+            self._claims -= 1
         return True
 
-    def unsettled(self) -> AgentId | None:
-        """An agent that claims what no row holds, or None."""
-        return next(iter(self._scalars), None) or next(iter(self._rest), None)
-
-
-def _without_scalars(amount: Resources) -> Resources:
-    return Resources(ranges=amount.ranges, sets=amount.sets)
+    def _make_up_rest(
+        self, agent_id: AgentId, claimed: Resources, part: Resources
+    ) -> bool:
+        left = self._rest.get(agent_id)
+        if left is None:
+            left = Resources(ranges=claimed.ranges, sets=claimed.sets)
+        rest = Resources(ranges=part.ranges, sets=part.sets)
+        if not left.contains(rest):
+            return False
+        left = self._rest[agent_id] = left - rest
+        if not left:
+            self._claims -= 1
+        return True

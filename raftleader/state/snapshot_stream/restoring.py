@@ -9,7 +9,6 @@ import msgspec
 from msgspec.structs import replace
 
 from raftleader.errors import InvalidInputError
-from raftleader.protocol.ids import AgentId
 from raftleader.state.cluster import ClusterState
 from raftleader.state.indexes import (
     index_agent,
@@ -155,8 +154,8 @@ class Restoring:
                 _refuse([f"agent {agent.id}: another has its key"])
             self._put(state.agents, agent.id, agent)
             index_agent(state, agent)
-            self._used.claim(agent.id, agent.used)
-            self._offered.claim(agent.id, agent.offered)
+            self._used.claim(agent.used)
+            self._offered.claim(agent.offered)
 
     def _read_offers(self, payload: bytearray) -> None:
         state = self.state
@@ -164,8 +163,9 @@ class Restoring:
             _refuse(wrong_offer(state, offer.id, offer))
             self._put(state.offers, offer.id, offer)
             index_offer(state, offer)
-            if not self._offered.make_up(offer.agent_id, offer.resources):
-                _refuse([_wrong_sum("offered", offer.agent_id)])
+            agent = state.agents[offer.agent_id]
+            if not self._offered.make_up(agent.id, agent.offered, offer.resources):
+                _refuse([f"agent {agent.id}: offered is less than its offers"])
 
     def _read_tasks(self, payload: bytearray) -> None:
         state = self.state
@@ -175,11 +175,11 @@ class Restoring:
             _refuse(wrong_task(state, key, task))
             self._put(state.tasks, key, task)
             index_task(state, task)
-            info = task.info
-            if not task.state.is_terminal and not self._used.make_up(
-                info.agent_id, info.resources
-            ):
-                _refuse([_wrong_sum("used", info.agent_id)])
+            if task.state.is_terminal:
+                continue
+            agent = state.agents[task.info.agent_id]
+            if not self._used.make_up(agent.id, agent.used, task.info.resources):
+                _refuse([f"agent {agent.id}: used is less than its tasks"])
 
     def _read_completed(self, payload: bytearray) -> None:
         state = self.state
@@ -233,10 +233,8 @@ class Restoring:
         state = self.state
         if end.rows != self._rows or self._parts:
             _refuse([f"rows are missing: {end.rows} were written, {self._rows} read"])
-        for name, account in (("used", self._used), ("offered", self._offered)):
-            agent_id = account.unsettled()
-            if agent_id is not None:
-                _refuse([_wrong_sum(name, agent_id)])
+        if not (self._used.is_settled and self._offered.is_settled):
+            _refuse(["an agent has more used or offered than its tasks and offers"])
         for index in layout.OWNED:
             if self._unordered.get(index, getattr(state, index)):
                 _refuse([f"index {index} is not what the tables say"])
@@ -249,10 +247,6 @@ class Restoring:
 def _refuse(problems: Iterable[str]) -> None:
     for problem in problems:
         raise InvalidInputError("snapshot", problem)
-
-
-def _wrong_sum(name: str, agent_id: AgentId) -> str:
-    return f"agent {agent_id}: {name} is not the sum of its rows"
 
 
 _READERS: dict[int, Callable[[Restoring, bytearray], None]] = {
