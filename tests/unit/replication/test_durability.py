@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from chaos.sim.disk import PowerCut, SimDisk
-from raftleader.errors import DiskFullError, OutcomeUnknownError
+from raftleader.errors import DiskFullError, NotLeaderError, OutcomeUnknownError
 from raftleader.replication.local_cluster import LocalNode
 from raftleader.replication.single_node import SingleNodeLog
 
@@ -54,11 +54,11 @@ async def test_vote_is_on_the_disk_before_it_is_given(
     laboratory: Any, autojump_clock: MockClock
 ) -> None:
     async with laboratory() as lab:
-        await lab.cluster.start("n1", "n2")
+        await lab.cluster.start()
         leader = await lab.cluster.leader(timeout_s=5)
         term = leader.log.leadership.term
-        (voter,) = {"n1", "n2"} - {leader.node_id}
-        await lab.cluster.crash(leader.node_id)
+        gone, voter = lab.others(leader.node_id)
+        await lab.cluster.crash(gone, leader.node_id)
         lab.disks[voter].cut_power_in(1)
         # Its own campaign wants a vote, and so does that of the one that returns.
         await lab.cluster.start(leader.node_id)
@@ -81,6 +81,10 @@ async def test_failed_disk_stops_the_node_loudly(
         assert isinstance(leader.failure, OSError)
 
 
+TOO_LARGE_FOR_A_SEGMENT = bytes(1024 * 1024)
+
+
+@pytest.mark.parametrize("engine", ["pysyncobj"])
 async def test_full_disk_stops_the_node_and_loses_nothing(
     laboratory: Any, autojump_clock: MockClock
 ) -> None:
@@ -90,15 +94,51 @@ async def test_full_disk_stops_the_node_and_loses_nothing(
         await leader.log.propose(b"before", timeout_s=5)
         disk = lab.disks[leader.node_id]
         disk.room_bytes = 0
-        too_large_for_the_segment = bytes(1024 * 1024)
         with pytest.raises(OutcomeUnknownError):
             for _ in range(64):
-                await leader.log.propose(too_large_for_the_segment, timeout_s=5)
+                await leader.log.propose(TOO_LARGE_FOR_A_SEGMENT, timeout_s=5)
         assert isinstance(leader.failure, DiskFullError)
         disk.room_bytes = None
         await lab.cluster.start(leader.node_id)
         await lab.cluster.settle(timeout_s=5)
         assert leader.commands[0] == b"before"
+
+
+@pytest.mark.parametrize("engine", ["raft"])
+async def test_leader_with_a_full_disk_steps_down_says_so_and_comes_back(
+    laboratory: Any, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with laboratory() as lab:
+        await lab.cluster.start()
+        leader = await lab.cluster.leader(timeout_s=5)
+        await leader.log.propose(b"before", timeout_s=5)
+        disk = lab.disks[leader.node_id]
+        disk.room_bytes = 0
+        with pytest.raises(OutcomeUnknownError):
+            for _ in range(64):
+                await leader.log.propose(TOO_LARGE_FOR_A_SEGMENT, timeout_s=5)
+        with pytest.raises(NotLeaderError):
+            await leader.log.propose(b"refused", timeout_s=5)
+        successor = await lab.cluster.leader(
+            among=lab.others(leader.node_id), timeout_s=5
+        )
+        await successor.log.propose(b"meanwhile", timeout_s=5)
+        await trio.sleep(2)
+        assert leader.failure is None
+        assert leader.log.statistics().details["is_disk_full"] is True
+        assert not leader.log.leadership.leading
+        disk.room_bytes = None
+        await lab.cluster.settle(timeout_s=5)
+        await trio.sleep(2)
+        assert leader.commands == successor.commands
+        assert leader.commands[0] == b"before"
+        assert leader.log.statistics().details["is_disk_full"] is False
+        said = [record.getMessage() for record in caplog.records]
+        name = leader.node_id
+        assert said == [
+            f"node {name}: the disk is full: this node keeps still until there is room",
+            f"node {name}: there is room on the disk again",
+        ]
 
 
 def operations(lab: Any) -> int:

@@ -35,6 +35,11 @@ HEARTBEAT = wire.AppendEntries(
 )
 
 
+@pytest.fixture
+def engine() -> str:
+    return "pysyncobj"  # whose messages these are; the mesh is that of all engines
+
+
 async def dial(lab: Any) -> Link:
     """A link of a stranger to n1."""
     link: Link = await lab.network.transport("stranger").dial("mem://n1")
