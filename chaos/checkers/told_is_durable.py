@@ -1,0 +1,42 @@
+"""P1, from below: what a node told others, it still knows after a restart."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+Position = tuple[int, int]
+"""(term, index) of an entry; logs are compared by that of their last one."""
+
+
+class ToldIsDurable:
+    """Told of what leaves a node, and of what it finds when it starts."""
+
+    name = "what was told is on disk"
+
+    def __init__(self) -> None:
+        self._terms: dict[Hashable, int] = {}
+        self._acknowledged: dict[Hashable, Position] = {}
+
+    def told_term(self, node: Hashable, term: int) -> None:
+        """Something of this term left the node."""
+        if term > self._terms.get(node, 0):
+            self._terms[node] = term
+
+    def acknowledged(self, node: Hashable, entry: Position) -> None:
+        """It told a leader that it has this entry on disk, and all before it."""
+        if entry > self._acknowledged.get(node, (0, 0)):
+            self._acknowledged[node] = entry
+
+    def restarted(self, node: Hashable, *, term: int, last: Position) -> list[str]:
+        """It is back, in this term, with a log that ends with this entry."""
+        problems = []
+        told = self._terms.get(node, 0)
+        if term < told:
+            problems.append(f"{node} is back in term {term}, and was in {told} before")
+        known = self._acknowledged.get(node, (0, 0))
+        if last < known:
+            problems.append(
+                f"{node} is back with a log up to entry {last[1]} of term {last[0]},"
+                f" and acknowledged entry {known[1]} of term {known[0]}"
+            )
+        return problems

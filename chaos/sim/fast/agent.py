@@ -1,0 +1,312 @@
+"""An agent of the fast level: the real machine over a list of records as its disk.
+
+Processes are scripted by their command: how long they run, and how they end. They die
+with their agent, as a restarted agent kills what it finds. A process crash keeps what
+was written (the kernel holds it); power cuts of agents are not simulated.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import attrs
+
+from agent.machine import Machine
+from agent.machine.effects import (
+    CancelStart,
+    CloseSession,
+    Send,
+    SetTimer,
+    Signal,
+    SignalTask,
+    StartTask,
+    Turn,
+)
+from agent.machine.events import (
+    Event,
+    GraceOver,
+    MessageArrived,
+    ProcessExit,
+    ProcessExited,
+    ProcessStarted,
+    SessionLost,
+    SessionOpened,
+    StartCancelled,
+    StartFailed,
+    Tick,
+)
+from agent.machine.tasks import TaskTable
+from agent.records import Identity, ProcessMark, Record
+from agent.recovery import compacted, fill_table, recover
+from agent.status_updates import TICK_INTERVAL_S
+from chaos.sim.fast.network import Connection, Network
+from raftleader.protocol.agent_rpc import KillTasks, Refused, RunTasks, TaskOrder
+from raftleader.protocol.agents import AgentInfo
+from raftleader.protocol.ids import TaskKey
+from raftleader.protocol.resources import parse_resources
+
+if TYPE_CHECKING:
+    from chaos.sim.fast.agenda import Agenda
+    from chaos.sim.fast.judge import Judge
+
+REDIAL_S = (0.05, 0.4)
+START_S = (0.0005, 0.08)
+"""Between the order to start a process and its start."""
+RECORDS_MAX = 400
+"""Beyond, the checkpoint is compacted, as the real one is by size."""
+WALL_MS = 1_700_000_000_000
+AGENT = "agent"
+"""Kind of a connection."""
+
+
+@attrs.define(eq=False, kw_only=True)
+class SimAgent:
+    """One machine over all lives of its agent.
+
+    Attributes:
+        records, identity: What is on its disk.
+        life: The present one; dead while the agent is down.
+        fault_copies: Chance of an order of a leader to come twice, the second time
+            late: a leader that did not hear repeats it, and a path may be slow.
+    """
+
+    name: str
+    nodes: Sequence[str]
+    resources: str
+    agenda: Agenda
+    network: Network
+    judge: Judge
+    rng: random.Random
+    copied: Callable[[], object]
+    counts: Counter[str]
+    fault_copies: float = 0.0
+    records: list[Record] = attrs.field(factory=list)
+    identity: Identity = attrs.field(init=False)
+    life: AgentLife = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.identity = Identity(key=f"key-{self.name}")
+        self.life = AgentLife(self)
+
+    @property
+    def is_up(self) -> bool:
+        return self.life.is_alive
+
+    def start(self) -> None:
+        """Nothing happens if it runs."""
+        if not self.life.is_alive:
+            self.life = AgentLife(self)
+            self.life.begin()
+
+    def crash(self) -> None:
+        """The process dies, and its tasks' processes with it."""
+        if self.life.is_alive:
+            self.life.running.clear()
+            self.network.died(self.life)
+
+
+@attrs.define(eq=False)
+class _Running:
+    """A process. ``is_stubborn``: it does not end on TERM."""
+
+    number: int
+    exit_code: int
+    is_stubborn: bool
+
+
+class AgentLife:
+    """One life of an agent."""
+
+    def __init__(self, agent: SimAgent) -> None:
+        self.agent = agent
+        self.name = agent.name
+        self.is_alive = False
+        self.running: dict[TaskKey, _Running] = {}
+        self._starting: dict[TaskKey, TaskOrder] = {}
+        self._sessions: dict[int, Connection] = {}
+        self._numbers: dict[Connection, int] = {}
+        self._count = 0
+        self._starts = 0
+
+    def begin(self) -> None:
+        agent = self.agent
+        self.is_alive = True
+        found = recover(agent.records)
+        agent.records = [record for part in compacted(found) for record in part]
+        table = TaskTable(self._new_uuid)
+        restarted = fill_table(table, found)
+        info = AgentInfo(
+            hostname=self.name,
+            ip="127.0.0.1",
+            port=5051,
+            resources=parse_resources(agent.resources),
+        )
+        self.machine = Machine(agent.identity, info, table)
+        self.turn(restarted)
+        for node in agent.nodes:
+            self._dial(node)
+        agent.agenda.after(TICK_INTERVAL_S * agent.rng.random(), self._tick)
+
+    # --- sessions -------------------------------------------------------------------
+
+    def _dial(self, node: str) -> None:
+        if self.is_alive:
+            self.agent.network.dial(self, node, AGENT, done=self._dialled(node))
+
+    def _dialled(self, node: str) -> Callable[[Connection | None], None]:
+        def done(connection: Connection | None) -> None:
+            if connection is None:
+                self._dial_later(node)
+                return
+            self._count += 1
+            self._sessions[self._count] = connection
+            self._numbers[connection] = self._count
+            self.turn(SessionOpened(self._count))
+
+        return done
+
+    def _dial_later(self, node: str) -> None:
+        least_s, most_s = REDIAL_S
+        agent = self.agent
+        agent.agenda.after(agent.rng.uniform(least_s, most_s), self._dial, node)
+
+    def opened(self, connection: Connection) -> None:
+        raise AssertionError("nobody dials an agent")
+
+    def received(self, connection: Connection, message: object) -> None:
+        number = self._numbers.get(connection)
+        if number is None:
+            return
+        if isinstance(message, Refused):
+            self.agent.judge.failed(f"{self.name} was refused: {message.problem}")
+            self._close(number)
+            return
+        self._take(number, message)
+        agent = self.agent
+        if (
+            agent.fault_copies
+            and isinstance(message, RunTasks | KillTasks)
+            and agent.rng.random() < agent.fault_copies
+        ):
+            agent.copied()
+            delay_s = 6.0 * agent.rng.random() ** 2
+            agent.agenda.after(delay_s, self._take_copy, number, message)
+
+    def _take_copy(self, number: int, message: object) -> None:
+        if self.is_alive and number in self._sessions:
+            self._take(number, message)
+
+    def _take(self, number: int, message: object) -> None:
+        before = self.machine.term
+        turn = self.turn(MessageArrived(number, message))  # type: ignore[arg-type]
+        if isinstance(message, RunTasks | KillTasks):
+            effects = [type(one).__name__ for one in turn.effects if _acts(one)]
+            self.agent.judge.ordered(self.name, message.term, before, effects)
+
+    def closed(self, connection: Connection) -> None:
+        number = self._numbers.pop(connection, None)
+        if number is not None:
+            del self._sessions[number]
+            self.turn(SessionLost(number))
+            self._dial_later(connection.sides[1].name)
+
+    def _close(self, number: int) -> None:
+        connection = self._sessions.pop(number, None)
+        if connection is not None:
+            del self._numbers[connection]
+            self.agent.network.close(connection, 0)
+            self.agent.agenda.after(0.0, self._lost, number)
+            self._dial_later(connection.sides[1].name)
+
+    def _lost(self, number: int) -> None:
+        if self.is_alive:
+            self.turn(SessionLost(number))
+
+    # --- turns ----------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        if self.is_alive:
+            self.turn(Tick())
+            self.agent.agenda.after(TICK_INTERVAL_S, self._tick)
+
+    def turn(self, event: Event) -> Turn:
+        """One event; its records are on the disk before its effects."""
+        agent = self.agent
+        now_ms = WALL_MS + int(agent.agenda.now_s * 1000)
+        turn = self.machine.turn((event,), now_ms)
+        if turn.identity is not None:
+            agent.identity = turn.identity
+        if turn.records:
+            agent.records.extend(turn.records)
+            if len(agent.records) > RECORDS_MAX:
+                parts = compacted(recover(agent.records))
+                agent.records = [record for part in parts for record in part]
+        for effect in turn.effects:
+            match effect:
+                case Send(session, message):
+                    connection = self._sessions.get(session)
+                    if connection is not None:
+                        agent.network.send(connection, 0, message)
+                case StartTask(order):
+                    key = (order.framework_id, order.task.task_id)
+                    self._starting[key] = order
+                    agent.agenda.after(
+                        agent.rng.uniform(*START_S), self._start, key, order
+                    )
+                case CancelStart(key):
+                    if self._starting.pop(key, None) is not None:
+                        agent.agenda.after(0.0, self._event, StartCancelled(key))
+                case SignalTask(key, signal):
+                    self._signal(key, signal)
+                case SetTimer(key, after_ms):
+                    agent.agenda.after(after_ms / 1000, self._event, GraceOver(key))
+                case CloseSession(session, _, _):
+                    self._close(session)
+        return turn
+
+    def _event(self, event: Event) -> None:
+        if self.is_alive:
+            self.turn(event)
+
+    # --- processes ------------------------------------------------------------------
+
+    def _start(self, key: TaskKey, order: TaskOrder) -> None:
+        if not self.is_alive or self._starting.get(key) is not order:
+            return
+        del self._starting[key]
+        agent = self.agent
+        assert order.task.command is not None and order.task.command.value is not None
+        how, _, duration = order.task.command.value.partition(" ")
+        if how == "broken":
+            self.turn(StartFailed(key, "no such program"))
+            return
+        self._starts += 1
+        agent.counts["started"] += 1
+        agent.judge.started(self.name, key)
+        running = _Running(self._starts, 1 if how == "fail" else 0, how == "stubborn")
+        self.running[key] = running
+        agent.agenda.after(float(duration), self._exit, key, running, None)
+        mark = ProcessMark(pid=self._starts, start_ticks=1, boot_id="b")
+        self.turn(ProcessStarted(key, mark))
+
+    def _signal(self, key: TaskKey, signal: Signal) -> None:
+        running = self.running.get(key)
+        if running is not None and (signal is Signal.KILL or not running.is_stubborn):
+            delay_s = 0.01 * self.agent.rng.random()
+            self.agent.agenda.after(delay_s, self._exit, key, running, signal.value)
+
+    def _exit(self, key: TaskKey, running: _Running, signal: str | None) -> None:
+        if self.is_alive and self.running.get(key) is running:
+            del self.running[key]
+            code = running.exit_code if signal is None else None
+            self.turn(ProcessExited(key, ProcessExit(code=code, signal=signal)))
+
+    def _new_uuid(self) -> bytes:
+        return self.agent.rng.getrandbits(128).to_bytes(16, "big")
+
+
+def _acts(effect: object) -> bool:
+    return isinstance(effect, StartTask | SignalTask | CancelStart)
