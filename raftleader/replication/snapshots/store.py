@@ -177,6 +177,10 @@ class SnapshotStore:
                 parts.append(name)
             else:
                 self._open_stored(int(match[1]), int(match[2]))
+        if self._stored:
+            # A process that was killed may have left a name that is not durable yet,
+            # and we are about to remove what it replaces.
+            self._disk.sync_directory(self._directory)
         self._remove_older()
         for name in parts:
             self._open_part(name)
