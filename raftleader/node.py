@@ -9,23 +9,18 @@ the cluster where our API is; until the log runs, the node simply does not lead.
 
 from __future__ import annotations
 
-import enum
 import gc
-import math
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Protocol
 
 import attrs
 import trio
 
-from raftleader import limits
 from raftleader.api.app import build_handler
-from raftleader.errors import ConfigError
 from raftleader.httpd.messages import Handler
 from raftleader.httpd.server import serve_http
 from raftleader.leader.agent_sessions import AgentSessions
@@ -33,71 +28,17 @@ from raftleader.leader.cluster_clock import ClusterClock
 from raftleader.leader.replica import Replica
 from raftleader.leader.service import LeaderService
 from raftleader.leader.term import LeaderSettings
-from raftleader.replication.interface import Applier, ReplicatedLog
+from raftleader.loop_lag import LoopLag
+from raftleader.node_config import JOURNAL_NAME as JOURNAL_NAME
+from raftleader.node_config import Engine as Engine
+from raftleader.node_config import NodeConfig as NodeConfig
+from raftleader.replication.disk import Disk
+from raftleader.replication.interface import ReplicatedLog, StateMachine
 from raftleader.replication.pysyncobj_backend.log import PySyncObjLog
-from raftleader.replication.settings import RaftSettings
+from raftleader.replication.raft_log import RaftLog
 from raftleader.replication.single_node import SingleNodeLog
 from transports.interface import Transport
 from transports.registry import transport_for
-
-JOURNAL_NAME = "journal"
-"""The log's file in the data directory; it is locked while a node runs on it."""
-
-
-class Engine(enum.Enum):
-    """What replicates the log."""
-
-    AUTO = "auto"
-    """``SINGLE_NODE`` for a cluster of one, else ``PYSYNCOBJ``."""
-    PYSYNCOBJ = "pysyncobj"
-    SINGLE_NODE = "single_node"
-
-
-@attrs.frozen(kw_only=True)
-class NodeConfig:
-    """Everything a leader node must be told. Raises ConfigError.
-
-    Attributes:
-        members: Peer address of every leader node by node id, this one included.
-        http: ``HOST:PORT`` to listen at for frameworks and operators.
-        http_advertise: ``HOST:PORT`` under which they reach us; the bound one if
-            None.
-        agents: Address to listen at for agents, e.g. ``tcp://0.0.0.0:5060``.
-        data_dir: Where the journal lives; made if missing.
-        weights: Of roles, in thousandths; None leaves those in the log.
-        offer_timeout_s: An unanswered offer is rescinded after this time.
-        agent_timeout_s: An agent silent for so long is unreachable.
-        raft: Heartbeats, election timeouts and limits of the engine.
-    """
-
-    cluster_id: str
-    node_id: str
-    members: Mapping[str, str]
-    http: str
-    agents: str
-    data_dir: Path
-    http_advertise: str | None = None
-    engine: Engine = attrs.field(default=Engine.AUTO, converter=Engine)
-    weights: Mapping[str, int] | None = None
-    offer_timeout_s: float = limits.OFFER_TIMEOUT_S
-    agent_timeout_s: float = limits.AGENT_TIMEOUT_S
-    heartbeat_interval_s: float = limits.HEARTBEAT_INTERVAL_S
-    raft: RaftSettings = attrs.field(factory=RaftSettings)
-
-    def __attrs_post_init__(self) -> None:
-        for name in ("cluster_id", "node_id"):
-            if not getattr(self, name):
-                raise ConfigError(f"{name} must not be empty")
-        if self.node_id not in self.members:
-            raise ConfigError(f"members does not name this node, {self.node_id!r}")
-        if self.engine is Engine.SINGLE_NODE and len(self.members) > 1:
-            raise ConfigError("engine: single_node is for a cluster of one member")
-        for name in ("offer_timeout_s", "agent_timeout_s", "heartbeat_interval_s"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"{name} must be more than 0, and finite")
-        for role, weight in (self.weights or {}).items():
-            if weight <= 0:
-                raise ConfigError(f"weights: that of {role!r} must be more than 0")
 
 
 @attrs.frozen(kw_only=True)
@@ -128,6 +69,8 @@ async def run_node(
     rng: random.Random | None = None,
     wall_ms: Callable[[], int] | None = None,
     http_server: HttpServer = serve_http,
+    disk: Disk | None = None,
+    measures_loop_lag: bool = True,
     on_made: Callable[[LeaderService], None] | None = None,
     task_status: trio.TaskStatus[BoundAddresses] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -138,7 +81,9 @@ async def run_node(
     whatever ends the log or is a bug: a node does not go on with half of itself.
     When cancelled, streams and sessions end first, the journal is closed last.
 
-    ``on_made`` is given the service before anything runs: simulations look into it.
+    For simulations: ``disk`` takes the place of the machine's, the loop's lag means
+    nothing on a virtual clock, and ``on_made`` is given the service before anything
+    runs, to look into it.
     """
     rng = rng or random.Random()
     transport = transport or transport_for(config.agents)
@@ -148,7 +93,8 @@ async def run_node(
         wall_ms=wall_ms or (lambda: time.time_ns() // 1_000_000),
     )
     replica = Replica(cluster_id=config.cluster_id, clock=clock)
-    log = _make_log(config, transport, replica.apply, rng)
+    log = _make_log(config, transport, replica, rng, disk)
+    loop_lag = LoopLag(config.raft.election_timeout_min_s / 3)
     sessions = AgentSessions(
         replica.state,
         node_id=config.node_id,
@@ -170,6 +116,7 @@ async def run_node(
             heartbeat_interval_s=config.heartbeat_interval_s,
         ),
         counts=counts,
+        loop_lag=loop_lag,
     )
     if on_made is not None:
         on_made(service)
@@ -190,6 +137,8 @@ async def run_node(
                     # From now on the log outlives everything that proposes to it.
                     log_scope.shield = True
                     await nursery.start(service.run)
+                    if measures_loop_lag:
+                        nursery.start_soon(loop_lag.run)
                     # What was made so far stays: never look at it again.
                     gc.freeze()
                     task_status.started(
@@ -214,26 +163,47 @@ async def _run_log(
 
 
 def _make_log(
-    config: NodeConfig, transport: Transport, applier: Applier, rng: random.Random
+    config: NodeConfig,
+    transport: Transport,
+    machine: StateMachine,
+    rng: random.Random,
+    disk: Disk | None,
 ) -> ReplicatedLog:
-    config.data_dir.mkdir(parents=True, exist_ok=True)
+    if disk is None:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
     journal_path = config.data_dir / JOURNAL_NAME
-    is_alone = len(config.members) == 1
-    if config.engine is Engine.SINGLE_NODE or (
-        config.engine is Engine.AUTO and is_alone
-    ):
+    engine = config.log_engine
+    if engine is Engine.SINGLE_NODE:
         return SingleNodeLog(
-            config.node_id, journal_path, applier, cluster_id=config.cluster_id
+            config.node_id,
+            journal_path,
+            machine.apply,
+            cluster_id=config.cluster_id,
+            disk=disk,
         )
-    return PySyncObjLog(
+    if engine is Engine.PYSYNCOBJ:
+        return PySyncObjLog(
+            cluster_id=config.cluster_id,
+            node_id=config.node_id,
+            members=config.members,
+            transport=transport,
+            journal_path=journal_path,
+            applier=machine.apply,
+            rng=rng,
+            settings=config.raft,
+            disk=disk,
+        )
+    return RaftLog(
         cluster_id=config.cluster_id,
         node_id=config.node_id,
         members=config.members,
         transport=transport,
-        journal_path=journal_path,
-        applier=applier,
+        data_dir=config.data_dir,
+        machine=machine,
         rng=rng,
         settings=config.raft,
+        disk=disk,
+        is_joining=config.is_joining,
     )
 
 

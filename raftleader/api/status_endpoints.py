@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import attrs
+
 from raftleader import __version__
 from raftleader.api.answers import (
     JSON_HEADERS,
@@ -101,6 +103,9 @@ class StatusEndpoints:
             "applied_index": log.applied_index,
             "journal_bytes": log.journal_bytes,
             "peers_connected": list(log.peers_connected),
+            "log": dict(log.details),
+            "loop_lag": attrs.asdict(node.loop_lag.figures()),
+            "events": dict(sorted(node.events_counted().items())),
             "counts": {
                 "agents": len(state.agents),
                 "frameworks": len(state.frameworks),

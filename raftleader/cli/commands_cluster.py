@@ -58,7 +58,16 @@ def leader(
     ] = None,
     engine: Annotated[
         str | None,
-        typer.Option(help="auto, pysyncobj or single_node.  [auto]"),
+        typer.Option(
+            help="auto, raft, pysyncobj or single_node; equal on all leaders.  [auto]"
+        ),
+    ] = None,
+    join: Annotated[
+        bool | None,
+        typer.Option(
+            "--join",
+            help="Come to a cluster that exists, and wait for: raftleader members add.",
+        ),
     ] = None,
     weight: Annotated[
         list[str] | None,
@@ -94,6 +103,7 @@ def leader(
         "agents": agents,
         "cluster_id": cluster_id,
         "engine": engine,
+        "join": join,
         "weights": weight,
         "offer_timeout_s": offer_timeout_s,
         "agent_timeout_s": agent_timeout_s,

@@ -16,6 +16,11 @@ PREFERRED_BASE_PORT = 5050
 ports that no other one wants."""
 
 
+Engine = Annotated[
+    str, typer.Option(help="Of the leaders' log: auto, raft or pysyncobj.")
+]
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands to the parser."""
     app.command()(up)
@@ -49,6 +54,7 @@ def up(
             help="Of each agent.  [this machine, shared out]",
         ),
     ] = None,
+    engine: Engine = "auto",
     no_restart: Annotated[
         bool, typer.Option("--no-restart", help="A node that dies stays dead.")
     ] = False,
@@ -79,6 +85,7 @@ def up(
                 base_port=base_port,
                 preferred_base_port=None if as_json else PREFERRED_BASE_PORT,
                 agent_resources=agent_resources,
+                engine=engine,
                 is_restarted=not no_restart,
                 log_level=log_level,
             )
@@ -99,6 +106,7 @@ def demo(
     seed: Annotated[
         int | None, typer.Option(help="Of the ports and moments chosen by chance.")
     ] = None,
+    engine: Engine = "auto",
     as_json: Json = False,
 ) -> None:
     """Show that killing the leader loses nothing: a word count, with kills.
@@ -116,7 +124,7 @@ def demo(
     output = Output(as_json=as_json)
 
     async def call() -> int:
-        request = DemoRequest(kills=kills, tasks=tasks)
+        request = DemoRequest(kills=kills, tasks=tasks, engine=engine)
         return await run_demo(request, output, random.Random(seed))
 
     run_command(call)

@@ -65,6 +65,7 @@ def node_config_of(section: LeaderSection) -> NodeConfig:
         agents=section.agents,
         data_dir=section.data_dir,
         engine=engine,
+        is_joining=section.join,
         weights=section.weight_table(),
         offer_timeout_s=section.offer_timeout_s,
         agent_timeout_s=section.agent_timeout_s,

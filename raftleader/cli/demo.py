@@ -41,6 +41,7 @@ class DemoRequest:
 
     kills: int = 2
     tasks: int = 300
+    engine: str = "auto"
     folder: Path = attrs.field(factory=lambda: Path(sysconfig.get_path("stdlib")))
 
 
@@ -78,7 +79,10 @@ async def play(request: DemoRequest, output: Output, rng: random.Random) -> Demo
     groups = groups_of(source_files(request.folder), request.tasks)
     with progress_bar(output, "starting a cluster", len(groups)) as bar:
         async with measured_cluster(
-            agents=AGENTS, agent_resources=AGENT_RESOURCES, rng=rng
+            agents=AGENTS,
+            agent_resources=AGENT_RESOURCES,
+            engine=request.engine,
+            rng=rng,
         ) as cluster:
             log = cluster.folder / "executions"
             work, kills = await count_with_kills(cluster, groups, request, log, bar)

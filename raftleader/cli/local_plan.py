@@ -20,6 +20,7 @@ from raftleader.protocol.resources import parse_resources, split_key
 LEADERS_MAX, AGENTS_MAX = 9, 100
 """More of either on one machine shows nothing that fewer do not."""
 PORTS_OF_A_LEADER = 3
+ENGINES = ("auto", "raft", "pysyncobj", "single_node")
 MEMORY_SHARE = 0.75
 """Of the machine's memory goes to tasks; the rest is for everything else."""
 TASK_PORTS = (31_000, 31_999)
@@ -34,6 +35,7 @@ class LocalClusterOptions:
         base_port: The first of consecutive ports, or None for free ones.
         preferred_base_port: Without a ``base_port``: what to use if all of those
             ports are free.
+        engine: What replicates the leaders' log.
         agent_resources: Of each agent, or None to share out this machine.
         is_restarted: Whether a node that dies is started again.
     """
@@ -44,6 +46,7 @@ class LocalClusterOptions:
     base_port: int | None = None
     preferred_base_port: int | None = None
     agent_resources: str | None = None
+    engine: str = "auto"
     is_restarted: bool = True
     log_level: str = "info"
 
@@ -119,7 +122,7 @@ def _plan_leader(
     arguments += ["--agents", f"tcp://{LOOPBACK}:{sessions[index]}"]
     for peer in peers:
         arguments += ["--peer", peer]
-    arguments += ["--log-level", options.log_level]
+    arguments += ["--engine", options.engine, "--log-level", options.log_level]
     return NodePlan(
         name=name, address=address, folder=folder, arguments=tuple(arguments)
     )
@@ -174,6 +177,12 @@ def _check(options: LocalClusterOptions) -> None:
         raise ConfigError(
             f"--log-level: {options.log_level!r} is none of {', '.join(LOG_LEVELS)}"
         )
+    if options.engine not in ENGINES:
+        raise ConfigError(
+            f"--engine: {options.engine!r} is none of {', '.join(ENGINES)}"
+        )
+    if options.engine == "single_node" and options.leaders > 1:
+        raise ConfigError("--engine: single_node is for one leader")
     if options.agent_resources is not None:
         try:
             parse_resources(options.agent_resources)

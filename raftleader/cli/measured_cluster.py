@@ -24,7 +24,11 @@ from raftleader.cli.up import cluster_folder
 
 @asynccontextmanager
 async def measured_cluster(
-    *, agents: int, agent_resources: str, rng: random.Random | None = None
+    *,
+    agents: int,
+    agent_resources: str,
+    engine: str = "auto",
+    rng: random.Random | None = None,
 ) -> AsyncIterator[LocalCluster]:
     """Three leaders and some agents, ready; gone with their folder afterwards."""
     with cluster_folder(None, is_kept=False) as folder:
@@ -33,6 +37,7 @@ async def measured_cluster(
             leaders=3,
             agents=agents,
             agent_resources=agent_resources,
+            engine=engine,
             log_level="warning",
         )
         async with local_cluster(options, rng=rng) as cluster:

@@ -38,7 +38,10 @@ class LeaderSection:
         http_advertise: ``HOST:PORT`` under which they reach us; None for ``http``.
         agents: ``tcp://HOST:PORT`` where agents dial in.
         cluster_id: Equal on all leaders; agents of another cluster are refused.
-        engine: What replicates the log: ``auto``, ``pysyncobj``, ``single_node``.
+        engine: What replicates the log: ``auto``, ``raft``, ``pysyncobj``,
+            ``single_node``. Equal on all leaders.
+        join: The cluster exists; ``peers`` are its leaders and this new one, which
+            waits until it is added. Means nothing once it has run.
         weights: ``ROLE=NUMBER``; a role of weight 2 gets twice the share of one of
             1. With none, those in the log stay as they are.
         offer_timeout_s: An unanswered offer is rescinded after this time.
@@ -53,6 +56,7 @@ class LeaderSection:
     agents: str = "tcp://127.0.0.1:5150"
     cluster_id: str = "raftleader"
     engine: str = "auto"
+    join: bool = False
     weights: tuple[str, ...] = attrs.field(default=(), metadata={"flag": "--weight"})
     offer_timeout_s: float = attrs.field(
         default=OFFER_TIMEOUT_S, validator=_check_seconds

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from raftleader.loop_lag import LoopLag
 from raftleader.protocol.ids import FrameworkId
 from raftleader.protocol.scheduler_api import Event, ReconcileTask
 from raftleader.replication.interface import Leadership, LogStatistics, Reconfigurable
@@ -68,6 +69,13 @@ class LeaderNode(Protocol):
 
     def statistics(self) -> LogStatistics:
         """The log's counters."""
+
+    @property
+    def loop_lag(self) -> LoopLag:
+        """How late the event loop is."""
+
+    def events_counted(self) -> Mapping[str, int]:
+        """What happened since the start, by name."""
 
     @property
     def group(self) -> Reconfigurable | None:

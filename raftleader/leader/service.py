@@ -9,6 +9,7 @@ is answered as such, and what it sends late carries an old term.
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from raftleader.leader.proposals import Proposals
 from raftleader.leader.replica import Replica
 from raftleader.leader.term import LeaderSettings, LeadingTerm
 from raftleader.limits import PROPOSE_TIMEOUT_S
+from raftleader.loop_lag import LoopLag
 from raftleader.protocol.ids import AgentId, FrameworkId, NodeId
 from raftleader.protocol.scheduler_api import LeaderInfo, ReconcileTask, Update
 from raftleader.replication.interface import (
@@ -50,6 +52,7 @@ class LeaderService:
         http_address: ``HOST:PORT`` under which clients reach this node; may be set
             until the log runs.
         counts: What happened since the start, by name, for metrics.
+        loop_lag: How late the event loop is.
     """
 
     def __init__(
@@ -64,9 +67,11 @@ class LeaderService:
         rng: random.Random,
         settings: LeaderSettings,
         counts: Counter[str] | None = None,
+        loop_lag: LoopLag | None = None,
     ) -> None:
         """``log`` was given ``replica.apply``; ``sessions`` looks at its state."""
         self.counts: Counter[str] = counts if counts is not None else Counter()
+        self.loop_lag = loop_lag or LoopLag(math.inf)
         self._log = log
         self._replica = replica
         self._clock = clock

@@ -21,6 +21,7 @@ from raftleader.leader.interface import LeaderNode
 from raftleader.node import (
     JOURNAL_NAME,
     BoundAddresses,
+    Engine,
     NodeConfig,
     run_node,
 )
@@ -113,6 +114,32 @@ async def test_two_nodes_cannot_share_a_data_directory(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("changes", "engine"),
+    [
+        ({}, Engine.SINGLE_NODE),
+        ({"members": {"n1": "a", "n2": "b"}}, Engine.RAFT),
+        ({"is_joining": True}, Engine.RAFT),
+        ({"engine": "raft"}, Engine.RAFT),
+        ({"engine": "pysyncobj"}, Engine.PYSYNCOBJ),
+    ],
+)
+def test_engine_is_raft_unless_the_node_is_alone_or_it_is_chosen(
+    tmp_path, changes, engine
+):
+    assert config(tmp_path, **changes).log_engine is engine
+
+
+@pytest.mark.parametrize("engine", ["raft", "pysyncobj", "single_node"])
+async def test_directory_of_another_engine_is_refused(tmp_path, engine):
+    async with trio.open_nursery() as nursery:
+        await nursery.start(run_node, config(tmp_path, engine=engine))
+        nursery.cancel_scope.cancel()
+    other = "raft" if engine != "raft" else "single_node"
+    with pytest.raises(ConfigError, match="engine"):
+        await run_node(config(tmp_path, engine=other))
+
+
+@pytest.mark.parametrize(
     ("changes", "problem"),
     [
         ({"cluster_id": ""}, "cluster_id must not be empty"),
@@ -121,6 +148,10 @@ async def test_two_nodes_cannot_share_a_data_directory(tmp_path):
         ({"offer_timeout_s": math.inf}, "offer_timeout_s must be .* finite"),
         ({"heartbeat_interval_s": math.nan}, "heartbeat_interval_s must be"),
         ({"weights": {"web": 0}}, "weights: that of 'web' must be more than 0"),
+        (
+            {"engine": "pysyncobj", "is_joining": True},
+            "join: only a group of engine raft can be joined",
+        ),
         (
             {"engine": "single_node", "members": {"n1": "a", "n2": "b"}},
             "single_node is for a cluster of one",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -14,6 +14,7 @@ import trio
 from raftleader.api.app import build_handler
 from raftleader.errors import NotLeaderError, RaftLeaderError
 from raftleader.httpd.messages import Answer, Request, Response, Stream
+from raftleader.loop_lag import LoopLag
 from raftleader.protocol.agents import AgentInfo, Attribute
 from raftleader.protocol.ids import AgentId, FrameworkId, NodeId, OfferId
 from raftleader.protocol.resources import Resources
@@ -120,6 +121,13 @@ class FakeNode:
         """Stop leading; ``leader`` is the address of whoever leads now."""
         self.leadership = Leadership(term=TERM + 1, leader=None, leading=False)
         self.leader_address = leader
+
+    @property
+    def loop_lag(self) -> LoopLag:
+        return LoopLag(0.07)
+
+    def events_counted(self) -> Mapping[str, int]:
+        return {"terms_led": 1}
 
     def statistics(self) -> LogStatistics:
         return LogStatistics(

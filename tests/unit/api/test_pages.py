@@ -105,6 +105,10 @@ async def test_status_is_told_by_every_node(client: Any) -> None:
     assert status["term"] == 3
     assert status["index"] == client.node.state.index
     assert status["counts"] == {"agents": 0, "frameworks": 0, "tasks": 0, "offers": 0}
+    assert status["loop_lag"]["limit_ms"] == 70
+    assert status["loop_lag"]["max_ms"] == 0
+    assert status["log"] == {}
+    assert status["events"] == {"terms_led": 1}
     assert "digest" not in status
 
     client.node.stand_by("10.0.0.2:5050")
