@@ -52,7 +52,6 @@ class Installing:
         self._chunks: Iterator[bytes] = iter(())
         self._restoration: Restoration | None = None
         self._is_start = False
-        self.installed = 0
         self.failed = 0
 
     @property
@@ -123,7 +122,6 @@ class Installing:
         core = self._core
         is_behind = core.commit_index < meta.index
         core.snapshot_installed(meta, now_s)
-        self.installed += 1
         self._at_point("install-reset")
         if not is_behind:  # the log got there by itself meanwhile
             self._snapshotting.stored(meta)

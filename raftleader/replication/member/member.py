@@ -296,7 +296,6 @@ class Member:
         return self._stepping.core.counts + Counter(
             snapshots_taken=parts.snapshotting.taken,
             snapshots_failed=parts.snapshotting.failed + parts.installing.failed,
-            snapshots_installed=parts.installing.installed,
         )
 
     def statistics(self) -> MemberStatistics:
