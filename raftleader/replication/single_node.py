@@ -13,7 +13,7 @@ from raftleader.errors import NotLeaderError, OutcomeUnknownError
 from raftleader.replication.disk import Disk
 from raftleader.replication.entries import NO_OP, USER, Entry, user_entry
 from raftleader.replication.interface import Applier, Leadership, LogStatistics
-from raftleader.replication.journal import Journal, whole_log
+from raftleader.replication.journal import SEGMENT_BYTES, Journal, whole_log
 from raftleader.replication.pending import PendingProposals, Proposal
 from raftleader.replication.watch import LeadershipWatch
 
@@ -39,12 +39,14 @@ class SingleNodeLog:
         disk: Disk | None = None,
         pending_max: int = 10_000,
         pending_bytes_max: int = 64 * 1024 * 1024,
+        segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
         self._node_id = node_id
         self._cluster_id = cluster_id
         self._journal_path = journal_path
         self._applier = applier
         self._disk = disk
+        self._segment_bytes = segment_bytes
         self._journal: Journal | None = None
         self._pending = PendingProposals(
             count_max=pending_max, bytes_max=pending_bytes_max
@@ -76,6 +78,7 @@ class SingleNodeLog:
                 node_id=self._node_id,
                 engine=ENGINE,
                 disk=self._disk,
+                segment_bytes=self._segment_bytes,
             )
         try:
             self._begin_term()

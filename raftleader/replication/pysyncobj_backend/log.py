@@ -104,6 +104,7 @@ class PySyncObjLog:
             node_id=self._node_id,
             engine=ENGINE,
             disk=self._disk,
+            segment_bytes=self._settings.segment_bytes,
         )
         try:
             self._engine = GuardedSyncObj(
