@@ -78,7 +78,7 @@ class DrivenNode:
             ),
             now_s=now_s,
         )
-        self.unsynced: Work | None = None
+        self.unsynced: Work | None = None  # taken, and not on disk
         self.applied: State = ()
         self.applied_index = 0
         if disk.snapshot is not None:
@@ -119,6 +119,7 @@ class DrivenNode:
         return out
 
     def apply(self) -> None:
+        """What is committed; only after a sync, as ``work.py`` says."""
         last = self.core.commit_index
         if self.applied_index < last:
             entries = self.core.entries(self.applied_index + 1, last)

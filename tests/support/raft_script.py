@@ -107,8 +107,9 @@ class World:
         for node_id, node in self._nodes.items():
             if node_id in self._crashed:
                 continue
-            node.apply()
             core = node.core
+            if node.unsynced is None and not core.has_work:
+                node.apply()
             now = f"{core.role.value} in term {core.term}, commit {core.commit_index}"
             if core.leader not in (None, node_id):
                 now += f", of {core.leader}"

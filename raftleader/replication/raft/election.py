@@ -40,7 +40,7 @@ class Election:
         group = self._group
         group.leader = None
         group.draw_deadline()
-        if not group.is_voter:
+        if not self._may_campaign():
             if group.role is not Role.FOLLOWER:
                 group.follow(group.term, None)
             group.deadline = group.now_s + group.timeout_s
@@ -48,6 +48,16 @@ class Election:
         group.role = Role.PRE_CANDIDATE
         group.counts["pre_campaigns"] += 1
         self._ask(group.term + 1, is_probe=True)
+
+    def _may_campaign(self) -> bool:
+        """Voters may; and a voter whose removal is not known to be committed: its
+        log may be the only one that can win. It then does not count its own vote, and
+        leaves when the removal is committed (section 4.2.2)."""
+        group, log = self._group, self._group.log
+        if group.is_voter or log.configuration_index <= group.commit_index:
+            return group.is_voter
+        before = log.configuration_at(log.configuration_index - 1)
+        return group.node_id in before.voters
 
     def peer_lost(self, peer: str) -> None:
         """The link that ``peer`` sends on ended. If it leads, ask soon whether the
