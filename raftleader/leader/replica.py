@@ -74,6 +74,11 @@ class Replica:
         )
         return self._restoration
 
+    @property
+    def unfreed_rows(self) -> int:
+        """Of states that are no longer used, with their places in indexes."""
+        return sum(len(table) for table in self._discarded)
+
     def _swap(self, restored: ClusterState) -> None:
         assert self._listener is None, "a leader does not restore"
         self._restoration = None

@@ -318,6 +318,21 @@ def test_blocks_in_another_order_are_found(disk: SimDisk) -> None:
         _content(_store(disk), meta)
 
 
+def test_block_of_another_snapshot_is_found_by_the_check_of_the_whole(
+    disk: SimDisk,
+) -> None:
+    _write(SnapshotStore(disk, "other", cluster_id="c"), 5, bytes(90_000), 10**6)
+    meta = _write(_store(disk), 5, _state(5, 90_000), 10**6)
+    image = dict(disk.save())
+    path = "node/snapshots/snapshot-5-2"
+    foreign = image["other/snapshot-5-2"][4_096 : 4_096 + BLOCK_BYTES + 4]
+    whole = image[path]
+    image[path] = whole[:4_096] + foreign + whole[4_096 + len(foreign) :]
+    disk.restore(image)
+    with pytest.raises(JournalDamagedError, match="checksum of the whole"):
+        _content(_store(disk), meta)
+
+
 def test_damaged_newest_leaves_the_older_one_and_goes_with_the_next(
     disk: SimDisk,
 ) -> None:
