@@ -62,7 +62,7 @@ OFF_PROBABILITY = 0.35
 FEW_PROBABILITY = 0.25
 """Chance of a run that has only a few classes on, as a directed test would."""
 FEW_MAX = 5
-HEARTBEATS_S = (0.05, 0.05, 0.075, 0.1, 0.15)
+HEARTBEATS_S = (0.08, 0.12, 0.2, 0.3)
 """Of a leader to its followers; the election timeouts are multiples of it."""
 PAUSES_S = (0.4, 0.8, 1.5, 3.0)
 """Mean time between the beginnings of two faults."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from chaos.sim.fast.agenda import Agenda
     from chaos.sim.fast.judge import Judge
 
-APPETITE_S = 2.5
+APPETITE_S = 3.5
 """Mean time between two tasks that a framework wants to start."""
 TASK_S = (0.05, 3.0)
 HOWS = ("ok", "ok", "ok", "ok", "ok", "fail", "stubborn", "broken")
@@ -130,8 +130,8 @@ class SimFramework:
             rest += offer.resources
         tasks: list[TaskInfo] = []
         for _ in range(min(self.wanted, self.rng.randint(1, 3))):
-            task = self._task(offers[0].agent_id)
-            if not rest.contains(task.resources):
+            task = self._task(offers[0].agent_id, rest)
+            if task is None:
                 break
             rest -= task.resources
             tasks.append(task)
@@ -142,11 +142,19 @@ class SimFramework:
             framework_id=framework_id,
             offer_ids=tuple(offer.id for offer in offers),
             operations=(Launch(tasks=tuple(tasks)),),
-            refuse_ms=self.rng.choice((0, 1_000, 5_000)),
+            refuse_ms=self.rng.choice((0, 2_000, 8_000)),
         )
 
-    def _task(self, agent_id: AgentId) -> TaskInfo:
+    def _task(self, agent_id: AgentId, rest: Resources) -> TaskInfo | None:
         rng = self.rng
+        resources = Resources(
+            scalars={
+                "cpus": rng.choice((250, 500, 1_000)),
+                "mem": rng.choice((64_000, 256_000)),
+            }
+        )
+        if not rest.contains(resources):
+            return None
         self._tasks += 1
         number = self._tasks
         if number > 3 and rng.random() < SAME_ID_PROBABILITY:
@@ -156,12 +164,7 @@ class SimFramework:
             name="task",
             task_id=TaskId(f"{self.name}-{number}"),
             agent_id=agent_id,
-            resources=Resources(
-                scalars={
-                    "cpus": rng.choice((500, 1_000, 1_500)),
-                    "mem": rng.choice((64_000, 256_000)),
-                }
-            ),
+            resources=resources,
             command=CommandInfo(value=f"{rng.choice(HOWS)} {duration_s:.3f}"),
             kill_grace_ms=rng.choice((None, 100, 1_000)),
         )

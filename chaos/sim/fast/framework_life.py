@@ -36,10 +36,10 @@ STREAM, CALLS = "stream", "calls"
 LOOK_S = 0.5
 SUBSCRIBE_TIMEOUT_S = 5.0
 ATTEMPT_TIMEOUT_S = 6.0
-HOLD_S = 2.0
+HOLD_S = 4.0
 """So long a framework that has all it wants keeps an offer when things are to end."""
-DECLINE_PROBABILITY = 0.25
-REFUSE_MS = (500, 2_000, 5_000, 90_000)
+DECLINE_PROBABILITY = 0.08
+REFUSE_MS = (1_000, 5_000, 20_000, 90_000)
 RECONCILE_PROBABILITY = 0.02
 SUPPRESS_PROBABILITY = 0.004
 CALLS_MAX = 200
@@ -362,7 +362,7 @@ class FrameworkLife:
         for offer_id, (_, came_s) in list(self.held.items()):
             if framework.is_finishing:
                 is_declined = now_s - came_s >= HOLD_S
-                refuse_ms = 4_000
+                refuse_ms = 6_000
             else:
                 is_declined = (
                     now_s - came_s < 0.4

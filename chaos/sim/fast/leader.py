@@ -21,6 +21,8 @@ from raftleader.allocator.filters import ShortFilters
 from raftleader.allocator.view import build_view
 from raftleader.errors import NotLeaderError, RaftLeaderError
 from raftleader.protocol.ids import AgentId, NodeId
+from raftleader.protocol.offers import Launch
+from raftleader.protocol.resources import Resources
 from raftleader.state.commands import (
     AcceptOffers,
     BeginTerm,
@@ -50,7 +52,7 @@ LOOK_S = 1.0
 deadlines, silent agents, messages to be sent again."""
 RETRY_S = 0.1
 OFFER_TIMEOUT_S = 10.0
-AGENT_TIMEOUT_S = 6.0
+AGENT_TIMEOUT_S = 4.0
 
 
 @attrs.define(eq=False)
@@ -257,18 +259,26 @@ class LeaderTerm:
         self.submit(GrantOffers(grants=grants, offer_timeout_ms=timeout_ms), told)
 
     def _note_filter(self, command: AcceptOffers | DeclineOffers) -> None:
-        """The short filter of a refusal, over the whole offer: simpler than the real
-        one for ACCEPT, where it is over the rest only; it never hides more for long."""
-        if not 0 < command.refuse_ms <= 60_000 or isinstance(command, AcceptOffers):
+        """The short filter of a refusal: over the offer, or what is left of it."""
+        if not 0 < command.refuse_ms <= 60_000:
             return
         until_ms = self.node.clock.now_ms() + command.refuse_ms
         for offer_id in command.offer_ids:
             offer = self.state.offers.get(offer_id)
-            if offer is not None and offer.framework_id == command.framework_id:
+            if offer is None or offer.framework_id != command.framework_id:
+                continue
+            rest = offer.resources
+            if isinstance(command, AcceptOffers):
+                rest = _rest_of(rest, command)
+            if rest:
                 self._filters.add(
-                    offer.framework_id,
-                    offer.role,
-                    offer.agent_id,
-                    offer.resources,
-                    until_ms,
+                    offer.framework_id, offer.role, offer.agent_id, rest, until_ms
                 )
+
+
+def _rest_of(rest: Resources, command: AcceptOffers) -> Resources:
+    for operation in command.operations:
+        for task in operation.tasks if isinstance(operation, Launch) else ():
+            if rest.contains(task.resources):
+                rest -= task.resources
+    return rest

@@ -51,7 +51,7 @@ ISOLATION_S_MAX = 15.0
 WEIGHTS = {
     Fault.CRASH: 3.0,
     Fault.CRASH_AT_POINT: 3.0,
-    Fault.CRASH_AT_DISK: 2.0,
+    Fault.CRASH_AT_DISK: 4.0,
     Fault.PARTITION: 2.0,
     Fault.CRASH_ALL: 0.7,
     Fault.ROLLING_RESTART: 0.3,
@@ -190,7 +190,7 @@ class Nemesis:
 
     def _crash_at_disk(self) -> bool:
         node = self._node()
-        node.disk.cut_power_in(self._rng.randint(1, 20))
+        node.disk.cut_power_in(self._rng.choice((2, 4, 6, 11, 20)))
         return node.is_up
 
     def _crash_all(self) -> bool:

@@ -20,7 +20,7 @@ from chaos.sim.fast.leader_agents import Session
 from chaos.sim.fast.leader_streams import Asked, Unserved
 from chaos.sim.fast.machine import SimMachine
 from chaos.sim.fast.network import Connection, Network
-from raftleader.errors import ConfigError, RaftLeaderError
+from raftleader.errors import ConfigError, DiskFullError, RaftLeaderError
 from raftleader.leader.cluster_clock import ClusterClock
 from raftleader.protocol.scheduler_api import Subscribe
 from raftleader.replication.member import Member
@@ -169,6 +169,7 @@ class NodeLife:
         self._incoming: dict[str, Connection] = {}
         self._configuration: Configuration | None = None
         self._later: list[tuple[Done, object, Exception | None]] = []
+        self._incoming_message: tuple[str, Any] | None = None
         self._is_in_turn = False
         self._is_turn_due = False
         self._wake_s = float("inf")
@@ -261,6 +262,8 @@ class NodeLife:
             node.crash(str(crash), is_power_cut=node.is_power_cut())
         except PowerCut:
             node.crash("in a disk operation", is_power_cut=True)
+        except DiskFullError as error:
+            node.crash(f"it cannot start: {error}")
         except OSError as error:
             node.crash(f"its disk failed: {error.strerror}", is_power_cut=True)
         except ConfigError as error:
@@ -318,7 +321,11 @@ class NodeLife:
         member = self.member
         assert member is not None
         node = self.node
-        out = member.step(node.local_s())
+        local_s = self.agenda.now_s * node.rate
+        incoming, self._incoming_message = self._incoming_message, None
+        if incoming is not None:
+            member.receive(incoming[0], incoming[1], local_s)
+        out = member.step(local_s)
         stalled_s = node.disk.take_stall()
         if stalled_s:
             self.busy_until_s = max(self.busy_until_s, self.agenda.now_s + stalled_s)
@@ -472,16 +479,14 @@ class NodeLife:
             ):
                 return
             if member is not None:
-                local_s = self.node.local_s()
-                self._guarded(lambda: member.receive(dialler.name, message, local_s))
+                self._incoming_message = (dialler.name, message)
+                self._turn()
         elif kind == "agent":
             session = self.sessions.get(connection)
             if session is not None:
                 session.received(message)
         else:
             self._take_call(connection, message)
-        if self.is_alive:
-            self._turn()
 
     def _received_late(self, connection: Connection, message: Any) -> None:
         if self.is_alive:
