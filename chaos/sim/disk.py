@@ -167,6 +167,13 @@ class SimDisk:
         effect or after, by chance."""
         self._cut_at = self.operations + operations
 
+    def forget_faults(self) -> None:
+        """From now on it does what it should, unless the power is gone already."""
+        self.room_bytes = self.stall = None
+        self._is_failing_sync = self._is_failing_write = False
+        if not self.is_cut:
+            self._cut_at = _NEVER
+
     def take_stall(self) -> float:
         """Seconds that the syncs since the last call took."""
         stalled_s, self._stalled_s = self._stalled_s, 0.0
@@ -176,6 +183,12 @@ class SimDisk:
         """The process dies, the machine does not: all that was written stays."""
         self.life += 1
         self._locks.clear()
+
+    def restore_power(self) -> None:
+        """After a PowerCut: it was the process alone that died, all that was written
+        stays."""
+        self.kill()
+        self._cut_at, self.is_cut = _NEVER, False
 
     def crash(self) -> None:
         """The machine dies and comes back: what was not synced is at the mercy of
@@ -225,6 +238,7 @@ class SimDisk:
         self.kill()
         self._names, self._renamings = {}, []
         for path in sorted(image):
+            self._add_directory(_parent(path))
             inode = self._names[path] = Inode()
             inode.write(0, image[path])
             inode.sync()
@@ -264,11 +278,7 @@ class SimDisk:
 
     def make_directory(self, path: str) -> None:
         is_last = self._begin(self.life)
-        while path not in self._directories:
-            if path in self._names:
-                raise _error(errno.EEXIST, path)
-            self._directories.add(path)
-            path = _parent(path)
+        self._add_directory(path)
         if is_last:
             self._cut()
 
@@ -336,6 +346,13 @@ class SimDisk:
     def _require_power(self) -> None:
         if self.is_cut:
             raise PowerCut
+
+    def _add_directory(self, path: str) -> None:
+        while path not in self._directories:
+            if path in self._names:
+                raise _error(errno.EEXIST, path)
+            self._directories.add(path)
+            path = _parent(path)
 
     def _inode(self, path: str) -> Inode:
         inode = self._names.get(path)
