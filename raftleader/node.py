@@ -21,6 +21,7 @@ import attrs
 import trio
 
 from raftleader.api.app import build_handler
+from raftleader.garbage import tuned_garbage_collection
 from raftleader.httpd.messages import Handler
 from raftleader.httpd.server import serve_http
 from raftleader.leader.agent_sessions import AgentSessions
@@ -120,7 +121,7 @@ async def run_node(
     )
     if on_made is not None:
         on_made(service)
-    with _sole_error(), _tuned_garbage_collection():
+    with _sole_error(), tuned_garbage_collection():
         async with trio.open_nursery() as outer:
             log_scope = trio.CancelScope()
             try:
@@ -217,18 +218,3 @@ def _sole_error() -> Iterator[None]:
         while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
             error = error.exceptions[0]
         raise error from None
-
-
-@contextmanager
-def _tuned_garbage_collection() -> Iterator[None]:
-    """A full collection looks at every row of the state and every session: seconds
-    with 50,000 agents, and a leader that is silent for 0.2 s loses its office. The
-    rows hold no cycles, so reference counts free them. We collect young garbage,
-    in steps of a few milliseconds, and old garbage practically never."""
-    before = gc.get_threshold()
-    gc.set_threshold(10_000, 20, 1_000)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
