@@ -15,19 +15,22 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import trio
-import trio.testing
+
+from chaos.sim.whole.clock import VirtualClock
 
 T = TypeVar("T")
 
 
-def run_deterministically(main: Callable[[], Awaitable[T]], seed: int) -> T:
+def run_deterministically(
+    main: Callable[[], Awaitable[T]], seed: int, clock: VirtualClock | None = None
+) -> T:
     """``trio.run(main)`` on a clock that jumps, in the order that ``seed`` gives.
 
     Nothing may wait for another thread or for the system: time jumps as soon as
     every task waits.
     """
     with _seeded_order(seed):
-        return trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0.0))
+        return trio.run(main, clock=clock or VirtualClock())
 
 
 @contextmanager

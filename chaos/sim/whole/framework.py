@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import attrs
 import trio
 
-from chaos.checkers.updates_in_order import Delivered
 from chaos.sim.whole.history import History
 from chaos.sim.whole.http import HttpNetwork
+from chaos.sim.whole.instance import Instance
 from chaos.sim.whole.lives import Lives
+from chaos.sim.whole.processes import Process
 from raftleader.errors import ApiError, RaftLeaderError
 from raftleader.framework.driver import SchedulerDriver
-from raftleader.framework.errors import FrameworkEndedError
 from raftleader.framework.handlers import Scheduler
-from raftleader.framework.session import FAILED_OVER
-from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import FrameworkId, OfferId, TaskId
 from raftleader.protocol.offers import Offer
 from raftleader.protocol.resources import Resources
@@ -29,6 +26,8 @@ APPETITE_S = 0.7
 """Mean time between two tasks that a framework wants to start."""
 TASK_S_MAX = 5.0
 HOWS = ("ok", "ok", "ok", "ok", "fail", "stubborn", "broken")
+WANTED_MAX = 10
+"""More it never wants at once: it would only wait longer for the offers."""
 REFUSE_S = (0.0, 1.0, 5.0, 90.0)
 RAN = (TaskState.FINISHED, TaskState.FAILED, TaskState.KILLED)
 
@@ -67,23 +66,53 @@ class SimulatedFramework(Scheduler):
     history: History
     habits: Habits
     rng: random.Random
+    make_process: Callable[[str], Process]
+    on_subscribed: Callable[[SimulatedFramework], None]
     id: FrameworkId | None = None
     wanted: int = 0
     is_growing: bool = True
     ended: dict[str, TaskState] = attrs.field(factory=dict)
-    counts: Counter[str] = attrs.field(factory=Counter)
-    lives: Lives = attrs.field(init=False)
-    driver: SchedulerDriver | None = attrs.field(default=None, init=False)
+    subscriptions: int = 0
+    instances: list[Instance] = attrs.field(factory=list, init=False)
+    _nursery: trio.Nursery = attrs.field(init=False)
     _tasks_named: int = attrs.field(default=0, init=False)
-    _launched: set[str] = attrs.field(factory=set, init=False)
+    _launched: dict[str, None] = attrs.field(factory=dict, init=False)
 
     def begin(self, nursery: trio.Nursery) -> None:
         """Its lives go on in ``nursery``."""
-        self.lives = Lives(self.name, self.history, nursery, self._live)
+        self._nursery = nursery
+        self._add_instance()
+
+    def _add_instance(self) -> None:
+        count = len(self.instances)
+        host = f"{self.name}.{count}" if count else self.name
+        self.instances.append(
+            Instance(self, host, self.make_process(host), self._nursery)
+        )
+
+    @property
+    def lives(self) -> Lives:
+        """Of the newest instance."""
+        return self.instances[-1].lives
+
+    @property
+    def driver(self) -> SchedulerDriver | None:
+        """Of the newest instance."""
+        return self.instances[-1].driver
 
     async def crash(self) -> None:
         """Its process dies; its tasks go on."""
-        await self.lives.end("goes away", lambda: self.http.break_all(self.name))
+        await self.instances[-1].crash()
+
+    async def fail_over(self) -> None:
+        """A second instance, elsewhere, takes its place; the first finds out."""
+        self._add_instance()
+        await self.lives.start()
+
+    def hang(self, seconds: float) -> None:
+        """It does nothing for so long, and reads nothing."""
+        until_s = self.history.clock.now_s + seconds
+        self.instances[-1].process.stop_until(until_s)
 
     @property
     def unfinished(self) -> list[str]:
@@ -91,63 +120,32 @@ class SimulatedFramework(Scheduler):
         found = [f"{self.name} wants {self.wanted} more tasks"] if self.wanted else []
         return found + [
             f"task {task} has not ended"
-            for task in sorted(self._launched - self.ended.keys())
+            for task in sorted(self._launched.keys() - self.ended.keys())
         ]
 
     async def finish(self, more: int) -> None:
         """Start so many more tasks, and no others; forget all filters."""
         self.is_growing = False
         self.wanted = more
-        driver = self.driver
-        while self.lives.is_up and driver is not None:
+        while self.lives.is_up:
             try:
-                await driver.revive()
-                return
-            except RaftLeaderError:
-                await trio.sleep(0.1)
+                if self.driver is not None:
+                    await self.driver.revive()
+                    return
+            except RaftLeaderError as error:
+                self.history.note(f"{self.name} cannot REVIVE: {error}")
+            await trio.sleep(0.2)
 
     async def suppress(self) -> None:
         """Want no offers any more."""
         assert self.driver is not None
         await self.driver.suppress()
 
-    # --- One life -----------------------------------------------------------------
-
-    async def _live(self, *, task_status: trio.TaskStatus[None]) -> None:
-        task_status.started()
-        while True:
-            try:
-                await self._drive()
-            except FrameworkEndedError as error:
-                # A SUBSCRIBE of an earlier life may be carried out after ours.
-                if FAILED_OVER not in str(error):
-                    raise
-                self.history.note(f"{self.name}: {error}", counted="failed over")
-
-    async def _drive(self) -> None:
-        self.driver = SchedulerDriver(
-            self.leaders,
-            FrameworkInfo(
-                user="nobody",
-                name=self.name,
-                id=self.id,
-                roles=(self.name,),
-                failover_timeout_ms=round(self.habits.failover_timeout_s * 1000),
-                capabilities=("PARTITION_AWARE",),
-            ),
-            self,
-            connect=self.http.connector(self.name),
-            rng=random.Random(self.rng.getrandbits(64)),
-        )
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._grow)
-            await self.driver.run()
-            nursery.cancel_scope.cancel()
-
-    async def _grow(self) -> None:
+    async def grow(self) -> None:
+        """Want more tasks, now and then."""
         while self.is_growing:
             await trio.sleep(self.rng.expovariate(1 / APPETITE_S))
-            if self.is_growing and self.wanted < 10:
+            if self.is_growing and self.wanted < WANTED_MAX:
                 self.wanted += 1
 
     # --- Scheduler ------------------------------------------------------------------
@@ -157,13 +155,16 @@ class SimulatedFramework(Scheduler):
         if self.id is not None and self.id != event.framework_id:
             self.history.fail(f"{self.name} was {self.id}, now {event.framework_id}")
         self.id = event.framework_id
+        self.subscriptions += 1
+        self.on_subscribed(self)
 
     async def resubscribed(self, driver: SchedulerDriver, event: Subscribed) -> None:
         self.history.note(f"{self.name} is back", counted="resubscribed")
+        self.subscriptions += 1
+        self.on_subscribed(self)
 
     async def offers(self, driver: SchedulerDriver, offers: Sequence[Offer]) -> None:
         self.history.counts["offers"] += len(offers)
-        self._seen().update(offer.id for offer in offers)
         for offer in offers:
             if offer.id in driver.outstanding_offers:
                 await self._answer(driver, offer)
@@ -173,9 +174,8 @@ class SimulatedFramework(Scheduler):
             return
         task, state = status.task_id, status.state
         self.history.note(f"{self.name}: {task} {state.value}", counted=state.value)
-        self.history.delivered.append(
-            Delivered(task=task, uuid=status.uuid.hex(), is_terminal=state.is_terminal)
-        )
+        assert self.id is not None, "it is subscribed"
+        self.history.delivered(self.id, status)
         if state.is_terminal:
             if task in self._launched and task not in self.ended:
                 self.wanted += state not in RAN and self.is_growing
@@ -219,8 +219,9 @@ class SimulatedFramework(Scheduler):
         names = [task.task_id for task in tasks]
         self.history.note(f"{self.name}: {offer.id} starts {', '.join(names)}")
         self.history.counts["launched"] += len(names)
-        self.history.answered.update(names)
-        self._launched.update(names)
+        self.history.answered.update(dict.fromkeys(names))
+        self.history.counts["acked"] += 1
+        self._launched.update(dict.fromkeys(names))
         if self.habits.is_accepting_twice:
             try:
                 await driver.accept([offer.id], tasks, refuse_s=refuse_s)
@@ -255,9 +256,6 @@ class SimulatedFramework(Scheduler):
             resources=Resources.of({"cpus": 500, "mem": 64_000}),
             command=CommandInfo(value=f"run {seconds:.3f} {self.rng.choice(HOWS)}"),
         )
-
-    def _seen(self) -> set[str]:
-        return self.history.offers_seen.setdefault(self.name, set())
 
     def _used(self) -> set[str]:
         return self.history.offers_used.setdefault(self.name, set())

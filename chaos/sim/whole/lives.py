@@ -11,6 +11,11 @@ import attrs
 import trio
 
 from chaos.sim.whole.history import History
+from chaos.sim.whole.processes import Process
+
+
+class Death(Exception):
+    """Raised inside a life to end it as a crash does: at a point of the code."""
 
 
 class Body(Protocol):
@@ -25,14 +30,18 @@ class Lives:
 
     Attributes:
         count: Lives begun so far.
+        is_over: It is dead for ever: ``start`` does nothing.
     """
 
-    name: str
+    process: Process
     history: History
     nursery: trio.Nursery
     body: Body
     count: int = 0
+    is_over: bool = False
+    _is_crash: bool = attrs.field(default=False, init=False)
     _scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _up: trio.Event = attrs.field(factory=trio.Event, init=False)
     _ended: trio.Event | None = attrs.field(default=None, init=False)
 
     @property
@@ -42,51 +51,69 @@ class Lives:
     @property
     def label(self) -> str:
         """The name of the present life."""
-        return f"{self.name}/{self.count}"
+        return f"{self.process.name}/{self.count}"
 
     async def start(self) -> None:
-        """Begin a life, unless one goes on; waits for one that is ending."""
+        """Begin a life, unless one goes on; waits for one that is ending, and until
+        the new one is up, or has ended already."""
         while self.is_up:
             if not self._scope.cancel_called:
                 return
-            await self._wait_ended()
+            await self.wait_ended()
+        if self.is_over:
+            return
         self.count += 1
+        self._is_crash = False
         self.history.note(f"{self.label} starts")
-        self._ended = trio.Event()
+        self._ended, self._up = trio.Event(), trio.Event()
         self._scope = trio.CancelScope()
-        await self.nursery.start(self._live)
+        self.process.run(self.nursery.start_soon, self._live)
+        await self._up.wait()
 
-    async def end(self, how: str, before: Callable[[], object] = lambda: None) -> None:
-        """End the life, if one goes on, and wait; ``before`` is called just before."""
+    async def end(
+        self,
+        how: str,
+        before: Callable[[], object] = lambda: None,
+        *,
+        is_crash: bool = False,
+    ) -> None:
+        """End the life, if one goes on, and wait; ``before`` is called just before.
+
+        ``is_crash``: what it raises meanwhile is no failure: it is dead already."""
         if not self.is_up:
             return
         self.history.note(f"{self.label} {how}", counted=how)
+        self._is_crash = is_crash
         before()
+        self.process.go_on()
         self._scope.cancel()
-        await self._wait_ended()
+        await self.wait_ended()
 
-    async def _wait_ended(self) -> None:
-        assert self._ended is not None
-        await self._ended.wait()
+    async def wait_ended(self) -> None:
+        """Return when no life goes on."""
+        if self._ended is not None:
+            await self._ended.wait()
 
-    async def _live(self, *, task_status: trio.TaskStatus[None]) -> None:
+    async def _live(self) -> None:
         assert self._ended is not None
-        once = _Once(task_status)
+        up = _Up(self._up)
         try:
             with self._scope:
-                await self.body(task_status=once)
+                await self.body(task_status=up)
         except Exception as error:
-            for one in _innermost(error):
-                self.history.fail(f"{self.label} died: {_words(one)}")
+            for one in innermost(error):
+                if not (self._is_crash or isinstance(one, Death)):
+                    self.history.fail(f"{self.label} died: {_words(one)}")
         finally:
             self._ended.set()
-            once.started()
+            up.started()
 
 
-def _innermost(error: BaseException) -> Iterator[BaseException]:
+def innermost(error: BaseException) -> Iterator[BaseException]:
+    """The errors in nested groups, or the error itself."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            yield from _innermost(inner)
+            yield from innermost(inner)
     else:
         yield error
 
@@ -101,13 +128,10 @@ def _words(error: BaseException) -> str:
 
 
 @attrs.define
-class _Once:
+class _Up:
     """A life may end before it has started; whoever waits must not wait for ever."""
 
-    inner: trio.TaskStatus[None]
-    is_started: bool = False
+    event: trio.Event
 
     def started(self, value: None = None) -> None:
-        if not self.is_started:
-            self.is_started = True
-            self.inner.started(value)
+        self.event.set()

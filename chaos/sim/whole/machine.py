@@ -17,10 +17,13 @@ from agent.machine.events import ProcessExit
 from agent.service import run_agent
 from chaos.sim.whole.history import History
 from chaos.sim.whole.lives import Lives
-from chaos.sim.whole.node import CLUSTER_ID, wall_ms
-from transports.faults import FaultPlan, FaultyTransport
-from transports.memory import MemoryNetwork
+from chaos.sim.whole.network import SimulatedNetwork
+from chaos.sim.whole.node import CLUSTER_ID
+from chaos.sim.whole.processes import Process
+from chaos.sim.whole.wall_clock import WallClock
 
+SILENCE_TIMEOUT_S = 18.0
+"""Three times as long as a standby takes between two pings, with the settings here."""
 RESOURCES = "cpus:4;mem:4096;disk:10000;ports:[31000-32000]"
 
 
@@ -42,37 +45,48 @@ class SimulatedMachine:
     name: str
     leaders: tuple[str, ...]
     directory: Path
-    network: MemoryNetwork
-    plan: FaultPlan
+    clock: WallClock
+    network: SimulatedNetwork
     history: History
     seed: str
-    containerizer: FakeContainerizer = attrs.field(
-        factory=lambda: FakeContainerizer(script_of)
-    )
+    process: Process
+    containerizer: FakeContainerizer = attrs.field(init=False)
     lives: Lives = attrs.field(init=False)
     _crash: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
 
+    @containerizer.default
+    def _make_containerizer(self) -> FakeContainerizer:
+        def script(launch: Launch) -> Script:
+            found = script_of(launch)
+            if found.problem is None:
+                self.history.started(self.name, launch.key)
+            return found
+
+        return FakeContainerizer(script)
+
     def begin(self, nursery: trio.Nursery) -> None:
         """Its lives go on in ``nursery``."""
-        self.lives = Lives(self.name, self.history, nursery, self._live)
+        self.lives = Lives(self.process, self.history, nursery, self._live)
 
     async def crash(self) -> None:
         """``kill -9`` of the agent."""
-        await self.lives.end("crashes", self._die)
+        await self.lives.end("crashes", self._die, is_crash=True)
 
     async def stop(self) -> None:
         """End in good order: its tasks are killed."""
         await self.lives.end("stops")
 
+    def pause(self, seconds: float) -> None:
+        """It stands still for so long, tasks and all."""
+        self.process.stop_until(self.history.clock.now_s + seconds)
+
     def _die(self) -> None:
-        self.network.close_links(self.name)
+        self.network.lose_links(self.name)
         self._crash.cancel()
 
     async def _live(self, *, task_status: trio.TaskStatus[None]) -> None:
         self._crash = trio.CancelScope()
-        transport = FaultyTransport(
-            self.network.transport(self.name), self.plan, label=self.name
-        )
+        transport = self.network.transport(self.name, self.process.run)
         config = AgentConfig(
             leaders=self.leaders,
             work_dir=self.directory / self.name,
@@ -82,6 +96,8 @@ class SimulatedMachine:
             resources=RESOURCES,
             cluster_id=CLUSTER_ID,
             is_fsync_on=False,
+            silence_timeout_s=SILENCE_TIMEOUT_S,
+            disk_free_fraction_min=0.0,  # that of the real machine is not ours
         )
         async with trio.open_nursery() as nursery:
             await nursery.start(
@@ -90,7 +106,7 @@ class SimulatedMachine:
                     transport_for=lambda address: transport,
                     containerizer=self.containerizer,
                     rng=random.Random(f"{self.seed}/{self.lives.label}"),
-                    clock=wall_ms,
+                    clock=self.clock.wall_ms,
                     run_blocking=run_inline,
                     crash=self._crash,
                     task_status=task_status,

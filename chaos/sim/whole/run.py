@@ -1,0 +1,78 @@
+"""Runs one seed of the whole level."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from chaos.sim.options import Options, draw_options
+from chaos.sim.report import Report
+from chaos.sim.whole.cluster import leader_settings
+from chaos.sim.whole.determinism import run_deterministically
+from chaos.sim.whole.engines import Engine
+from chaos.sim.whole.history import gathered_log
+from chaos.sim.whole.judging import make_report
+from chaos.sim.whole.world import LIVENESS_S, World
+from raftleader.errors import ConfigError
+from raftleader.leader.term import LeaderSettings
+
+
+def simulate_whole(
+    seed: int,
+    *,
+    seconds: float = 60.0,
+    engine: str = "raft",
+    trace: Callable[[str], object] | None = None,
+    mutant: str | None = None,
+) -> Report:
+    """Run the cluster that ``seed`` gives, and judge it.
+
+    Faults take the first part of ``seconds`` of virtual time. Then the cluster must
+    finish everything, which ends the run sooner or later than the seconds say.
+    ``trace`` is given a line for all that happens. Raises ConfigError for an engine
+    or a mutant that does not exist; nothing for what the cluster does wrong.
+    """
+    if mutant is not None:
+        raise ConfigError(f"--mutant {mutant}: the whole level has none")
+    try:
+        chosen = Engine(engine)
+    except ValueError:
+        raise ConfigError(f"--engine {engine}: the whole level cannot") from None
+    options = draw_options(
+        seed, level="whole", seconds=seconds, available=chosen.faults
+    )
+    return run_options(options, engine=chosen, trace=trace)
+
+
+def run_options(
+    options: Options,
+    *,
+    engine: Engine = Engine.RAFT,
+    trace: Callable[[str], object] | None = None,
+    settings: LeaderSettings | None = None,
+    liveness_s: float = LIVENESS_S,
+) -> Report:
+    """Run a cluster with these options, and judge it."""
+    with _directory() as directory:
+        world = World(
+            options,
+            engine=engine,
+            directory=directory,
+            settings=settings or leader_settings(),
+            liveness_s=liveness_s,
+            sink=trace,
+        )
+        with gathered_log(world.history):
+            run_deterministically(world.run, options.seed, world.clock)
+    return make_report(world, engine)
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    """For the agents' files: in memory where the system has such a place."""
+    memory = Path("/dev/shm")
+    parent = memory if memory.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="simulated-", dir=parent) as name:
+        yield Path(name)
