@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
@@ -52,6 +53,40 @@ def launch(
     from raftleader.cli.bench_launch import bench_launch
 
     run_measurement(lambda output: bench_launch(tasks, output), as_json=as_json)
+
+
+@bench_app.command()
+def log(
+    engines: Annotated[
+        str, typer.Option(metavar="NAME,...", help="One after the other.")
+    ] = "raft,pysyncobj",
+    concurrency: Annotated[
+        str, typer.Option(metavar="N,...", help="Callers at once.")
+    ] = "1,64,1024",
+    seconds: Annotated[float, typer.Option(min=0.1, help="Of each measurement.")] = 5,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir", metavar="DIR", help="Where the journals are.  [a temporary one]"
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure committed commands a second of the log alone, on three processes.
+
+    Example: raftleader bench log --concurrency 64 --seconds 10 --json
+    """
+    from raftleader.cli.bench_log import bench_log
+
+    try:
+        callers = [int(text) for text in concurrency.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"{concurrency!r}: want numbers, 1,64") from None
+    names = [name.strip() for name in engines.split(",")]
+    run_measurement(
+        lambda output: bench_log(names, callers, seconds, folder, output),
+        as_json=as_json,
+    )
 
 
 @bench_app.command()

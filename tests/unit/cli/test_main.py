@@ -22,6 +22,7 @@ COMMANDS = [
     ["agent"],
     ["bench", "failover"],
     ["bench", "launch"],
+    ["bench", "log"],
     ["bench", "steady"],
     ["members"],
     ["members", "add"],
