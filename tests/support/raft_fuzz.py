@@ -14,7 +14,7 @@ from raftleader.replication.raft.configuration import (
     Peer,
     configuration_entry,
 )
-from raftleader.replication.raft.core import RaftCore
+from raftleader.replication.raft.core import RaftCore, Role
 from raftleader.replication.raft.membership import (
     AddLearner,
     Change,
@@ -39,6 +39,12 @@ from raftleader.replication.settings import RaftSettings
 
 SETTINGS = attrs.evolve(RaftSettings(), append_bytes_max=120, window_bytes_max=400)
 NAMES = ("a", "b", "c", "x")
+EXPECTED = {
+    Role.FOLLOWER: (0, 0, 0, 6, 8, 9),
+    Role.PRE_CANDIDATE: (10,),
+    Role.CANDIDATE: (10,),
+    Role.LEADER: (4, 4, 5, 7, 8),
+}
 
 
 class FuzzedNode:
@@ -133,13 +139,17 @@ class FuzzedNode:
         """Near what the node knows, so that it often means something."""
         rng, core = self.rng, self.node.core
         sender = rng.choice(NAMES)
-        term = max(1, core.term + rng.choice([-1, 0, 0, 0, 0, 0, 1]))
+        if core.leader not in (None, "a") and rng.random() < 0.7:
+            sender = core.leader
+        term = max(1, core.term + rng.choice([0] * 20 + [-1, 1]))
         index = max(0, rng.choice([core.commit_index, core.last_index]) + self._near())
         held = core.first_index - 1 <= index <= core.last_index
         right_term = core.term_at(index) if held else max(0, term - 1)
-        index_term = right_term if rng.random() < 0.8 else max(0, term + self._near())
+        index_term = right_term if rng.random() < 0.97 else max(0, term + self._near())
         commit_index = max(0, core.commit_index + self._near())
         kind = rng.randrange(12)
+        if rng.random() < 0.7:  # what a node in this role waits for
+            kind = rng.choice(EXPECTED[core.role])
         if kind <= 3:
             return AppendEntries(
                 sender=sender,
@@ -181,10 +191,11 @@ class FuzzedNode:
                 is_transfer=rng.random() < 0.3,
             )
         if kind == 10:
+            is_probe = core.role is Role.PRE_CANDIDATE or rng.random() < 0.1
             return VoteReply(
                 sender=sender,
-                term=term,
-                is_probe=rng.random() < 0.5,
+                term=term + 1 if is_probe else term,
+                is_probe=is_probe,
                 is_granted=rng.random() < 0.8,
             )
         return TimeoutNow(sender=sender, term=term)
@@ -199,13 +210,14 @@ class FuzzedNode:
         entries: list[tuple[int, bytes]] = []
         for _ in range(rng.randrange(6)):
             lowest = min(first_term, last_term)
-            term = rng.randrange(max(lowest - 1, 0), max(lowest, last_term) + 1)
+            term = rng.choice([lowest, max(first_term, last_term), last_term])
             data = rng.choice(
                 [
                     b"",
                     b"\x01",
                     USER + b"fuzz",
-                    b"\x02not a configuration",
+                    USER,
+                    rng.choice([USER, USER, b"\x02not a configuration"]),
                     configuration_entry(_configuration(rng.choice(["ab", "abx", ""]))),
                 ]
             )

@@ -224,7 +224,6 @@ class Network:
         self.counts["crashes"] += 1
         name = node.node_id
         self._reads = [one for one in self._reads if one.node_id != name]
-        node.reads.clear()
         self.messages = [one for one in self.messages if self.rng.random() < 0.8]
         node.restart(self.now_s)
         self._checked_applied.pop(name, None)

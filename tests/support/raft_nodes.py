@@ -54,7 +54,6 @@ class DrivenNode:
         self._written = written
         self.chunk_bytes_max: int | None = None
         self.corrupts_next_chunk = False
-        self.reads: dict[int, ReadDone] = {}
         self.restart(now_s)
 
     def restart(self, now_s: float) -> None:
@@ -78,6 +77,7 @@ class DrivenNode:
             ),
             now_s=now_s,
         )
+        self.reads: dict[int, ReadDone] = {}
         self.unsynced: Work | None = None  # taken, and not on disk
         self.applied: State = ()
         self.applied_index = 0

@@ -172,6 +172,7 @@ class World:
         self._do_crash(name)
         self._crashed.discard(name)
         self._nodes[name].restart(self.now_s)
+        self._reads_told = {one for one in self._reads_told if one[0] != name}
 
     # --- work and messages --------------------------------------------------------
 

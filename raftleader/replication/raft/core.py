@@ -351,11 +351,6 @@ class RaftCore:
         return self._group.log.last_term
 
     @property
-    def snapshot(self) -> SnapshotMeta | None:
-        """The newest stored snapshot."""
-        return self._group.snapshot
-
-    @property
     def configuration(self) -> Configuration:
         """In force: of the latest entry that has one, committed or not."""
         return self._group.configuration
@@ -395,17 +390,4 @@ class RaftCore:
 
     def progress(self) -> tuple[PeerProgress, ...]:
         """Each other member as this leader sees it; nothing if we do not lead."""
-        group = self._group
-        reign = group.reign
-        if reign is None:
-            return ()
-        return tuple(
-            PeerProgress(
-                node_id=peer,
-                match=progress.match,
-                next=progress.next,
-                state=progress.state,
-                is_recently_active=membership.is_recently_active(peer, group, reign),
-            )
-            for peer, progress in reign.progress.items()
-        )
+        return membership.view(self._group)

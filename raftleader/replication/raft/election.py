@@ -74,7 +74,8 @@ class Election:
         """Follow, in the same term, and leave the next campaigns to others."""
         group = self._group
         group.follow(group.term, None)
-        wait_s = FULL_DISK_TIMEOUTS * group.settings.election_timeout_max_s
+        timeouts = 1 if group.voters == (group.node_id,) else FULL_DISK_TIMEOUTS
+        wait_s = timeouts * group.settings.election_timeout_max_s
         group.deadline = group.now_s + wait_s
 
     # --- campaigns ----------------------------------------------------------------

@@ -219,10 +219,11 @@ class Following:
         if group.commit_index < meta.index:
             group.log.begin_after(meta)
             group.commit(meta.index)
-            group.snapshot = meta
             group.accepted_index = None
             group.counts["snapshots_installed"] += 1
             group.use_configuration()
+        if group.snapshot is None or group.snapshot.index < meta.index:
+            group.snapshot = meta
         self.report(meta, meta.size_bytes, is_installed=True)
 
     def report(

@@ -16,6 +16,7 @@ import attrs
 
 from raftleader.replication.raft.configuration import Configuration, Peer
 from raftleader.replication.raft.group import Group, Reign
+from raftleader.replication.raft.progress import PeerProgress
 
 
 @attrs.frozen
@@ -90,7 +91,7 @@ def _add_learner(peer: Peer, configuration: Configuration) -> Configuration | Re
     if configuration.peer(peer.node_id) is not None:
         return Refused(f"{peer.node_id} is a member already")
     for other in configuration.peers:
-        if other.address == peer.address:
+        if peer.address and other.address == peer.address:
             return Refused(f"{peer.address} is the address of {other.node_id}")
     learner = Peer(
         node_id=peer.node_id,
@@ -159,3 +160,20 @@ def is_recently_active(node_id: str, group: Group, reign: Reign) -> bool:
         return True
     silence_s = group.now_s - reign.progress[node_id].heard_at
     return silence_s <= group.settings.leader_fallback_s
+
+
+def view(group: Group) -> tuple[PeerProgress, ...]:
+    """Each other member as this leader sees it; nothing if we do not lead."""
+    reign = group.reign
+    if reign is None:
+        return ()
+    return tuple(
+        PeerProgress(
+            node_id=peer,
+            match=progress.match,
+            next=progress.next,
+            state=progress.state,
+            is_recently_active=is_recently_active(peer, group, reign),
+        )
+        for peer, progress in reign.progress.items()
+    )

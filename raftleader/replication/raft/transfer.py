@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 
 from raftleader.replication.raft.group import Group, Reign
+from raftleader.replication.raft.membership import is_recently_active
 from raftleader.replication.raft.messages import TimeoutNow
 
 
@@ -24,6 +25,8 @@ def begin(target: str, group: Group) -> str | None:
         return f"leadership is being handed over to {reign.transfer_to}"
     if target not in group.voters:
         return f"{target} is no voter"
+    if not is_recently_active(target, group, reign):
+        return f"{target} does not answer"
     reign.transfer_to = target
     reign.transfer_until = group.now_s + group.settings.election_timeout_max_s
     reign.is_round_due = True  # shows at once what the target lacks
@@ -52,6 +55,12 @@ def leave_if_removed(reign: Reign, group: Group) -> None:
     longest log to campaign, so that nobody has to wait for a timeout (4.2.2)."""
     if group.is_voter or group.log.configuration_index > group.commit_index:
         return
-    heir = max(group.voters, key=lambda one: reign.progress[one].match)
+    heir = max(
+        group.voters,
+        key=lambda one: (
+            is_recently_active(one, group, reign),
+            reign.progress[one].match,
+        ),
+    )
     group.send(heir, TimeoutNow(sender=group.node_id, term=group.term))
     group.follow(group.term, None)
