@@ -15,6 +15,7 @@ import raftleader
 from raftleader.cli import (
     commands_client,
     commands_cluster,
+    commands_journal,
     commands_local,
     commands_measure,
     commands_members,
@@ -39,6 +40,7 @@ commands_client.register(app)
 commands_cluster.register(app)
 commands_measure.register(app)
 commands_members.register(app)
+commands_journal.register(app)
 
 
 @app.callback()

@@ -69,7 +69,8 @@ class Replay:
         segments: Those that were begun; the last is the current one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, keeps_entries: bool = True) -> None:
+        self._keeps_entries = keeps_entries
         self.position = LogPosition()
         self.entries: list[Entry] = []
         self.segments: list[Segment] = []
@@ -114,6 +115,8 @@ class Replay:
         position = self.position
         position.apply(record)
         if isinstance(record, Entries):
+            if not self._keeps_entries:
+                return
             self.entries.extend(
                 Entry(data, index, record.term)
                 for index, data in enumerate(record.datas, start=record.first_index)

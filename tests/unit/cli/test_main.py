@@ -29,6 +29,8 @@ COMMANDS = [
     ["members", "promote"],
     ["members", "remove"],
     ["transfer"],
+    ["journal", "check"],
+    ["journal", "dump"],
 ]
 
 runner = CliRunner()

@@ -291,6 +291,8 @@ def test_journal_creation_survives_a_crash_half_way() -> None:
     disk = make_disk()
     disk.make_directory(DIRECTORY)
     disk.open(f"{SEGMENT_1}.draft", create=True).write(0, b"half a hea")
+    next_draft = f"{DIRECTORY}/segment-0000000000000002.draft"
+    disk.open(next_draft, create=True)
     disk.open(f"{DIRECTORY}/notes.txt", create=True)
     journal = open_journal(disk)
     journal.append(entries(1, b"x"))
