@@ -14,9 +14,10 @@ from raftleader.protocol.ids import id_problem
 NO_PEER = "tcp://127.0.0.1:0"
 """The peer address of a node that has no peers; nobody listens there."""
 AFTER_DAMAGE = """\
-No older copy may take its place: a node must not forget what it has confirmed. In a
-cluster of several leaders, move the file away, so that this node begins anew; but only
-while all other leader nodes run and have caught up. See docs/replication.md."""
+No older copy may take its place: a node must not forget what it has confirmed.
+"raftleader journal check" shows what can be read. In a cluster of several leaders,
+replace the node: raftleader members remove it, give it an empty data directory, start
+it with --join, add it and promote it. See docs/replication.md."""
 
 
 async def serve_leader(section: LeaderSection, *, lifeline_fd: int | None) -> int:

@@ -1,6 +1,6 @@
 """PySyncObj with the parts replaced that lose commands; each override says why.
 
-The letters are those of the table of faults in ``docs/replication.md``. What is kept
+The letters are those of the table of faults in ``docs/pysyncobj.md``. What is kept
 of the library: terms and states, the campaign, counting copies, stepping down when
 no majority answers, the queue of commands.
 

@@ -100,7 +100,7 @@ def settings_for(
     """The library's settings for ours.
 
     Compaction, parts of entries, forks, forwarding and pickling are all off (the
-    faults C, D and M of ``docs/replication.md``).
+    faults C, D and M of ``docs/pysyncobj.md``).
     """
     return pysyncobj.SyncObjConf(
         autoTick=False,
