@@ -105,6 +105,23 @@ def steady(
     run_measurement(lambda output: bench_steady(seconds, output), as_json=as_json)
 
 
+@bench_app.command()
+def snapshot(
+    agents: Annotated[int, typer.Option(min=1, help="Registered agents.")] = 50_000,
+    tasks: Annotated[int, typer.Option(min=1, help="Running tasks.")] = 200_000,
+    as_json: Json = False,
+) -> None:
+    """Measure how long a node stops to write and to read a large snapshot.
+
+    Example: raftleader bench snapshot --agents 50000 --tasks 200000 --json
+    """
+    from raftleader.cli.bench_snapshot import bench_snapshot
+
+    run_measurement(
+        lambda output: bench_snapshot(agents, tasks, output), as_json=as_json
+    )
+
+
 def run_measurement(
     measure: Callable[[Output], Awaitable[None]], *, as_json: bool
 ) -> NoReturn:

@@ -114,4 +114,5 @@ def decode_snapshot(data: bytes, *, cluster_id: str | None = None) -> ClusterSta
 
 def digest(state: ClusterState) -> bytes:
     """16 bytes that are equal on all replicas at the same index (promise P9)."""
-    return hashlib.blake2b(encode_snapshot(state), digest_size=16).digest()
+    # Half the time of BLAKE2b where the processor knows SHA-256.
+    return hashlib.sha256(encode_snapshot(state)).digest()[:16]

@@ -111,12 +111,17 @@ def _steps(content: _Content) -> Iterator[bytes]:
 def _frames(content: _Content) -> Iterator[bytes]:
     yield frame(Section.HEADER, encoder.encode(content.header))
     for section, rows in content.sections:
+        if section is Section.OFFERS:
+            yield from _owners(content)
         yield from _section(section, rows)
+    yield frame(Section.END, encoder.encode(content.end))
+
+
+def _owners(content: _Content) -> Iterator[bytes]:
     for name, owners in content.owners:
         for items in _batches(owners):
             # An array of two, as msgspec would write ``Owners``.
             yield frame(Section.OWNERS, b"\x92" + encoder.encode(name) + items)
-    yield frame(Section.END, encoder.encode(content.end))
 
 
 def _section(section: Section, rows: list[Any]) -> Iterator[bytes]:

@@ -50,10 +50,10 @@ class Section(enum.IntEnum):
     REMOVED = 2
     FRAMEWORKS = 3
     AGENTS = 4
-    OFFERS = 5
-    TASKS = 6
-    COMPLETED = 7
-    OWNERS = 8
+    OWNERS = 5
+    OFFERS = 6
+    TASKS = 7
+    COMPLETED = 8
     END = 9
     PART = 10
 
@@ -110,7 +110,8 @@ OWNED = (
     "tasks_by_agent",
     "completed_by_framework",
 )
-"""Indexes whose owners come and go in another order than their rows."""
+"""Indexes whose owners come and go in another order than their rows; so the order is
+in the stream, before the rows."""
 
 PARTS_OF_FRAMEWORK = ("filters", "rescinds", "orphan_updates", "answered_launches")
 PARTS_OF_TASK = ("pending", "statuses")

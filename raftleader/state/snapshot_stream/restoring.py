@@ -48,7 +48,7 @@ class Restoring:
         self._rows: dict[int, int] = {}
         self._parts: dict[str, list[Any]] = {}
         self._used, self._offered = Account(), Account()
-        self._unordered: dict[str, dict[str, Any]] = {}
+        self._memberless_owners = 0
         self._is_complete = False
 
     def feed(self, chunk: bytes) -> None:
@@ -157,11 +157,33 @@ class Restoring:
             self._used.claim(agent.used)
             self._offered.claim(agent.offered)
 
+    def _read_owners(self, payload: bytearray) -> None:
+        """Make the places of an index, in their order; rows will fill them."""
+        read = layout.owners_decoder.decode(payload)
+        if read.index not in layout.OWNED:
+            raise InvalidInputError("snapshot", f"an index {read.index!r}")
+        places = getattr(self.state, read.index)
+        for owner in read.owners:
+            if owner in places:
+                raise InvalidInputError("snapshot", f"{read.index}: {owner} twice")
+            places[owner] = {}
+        self._memberless_owners += len(read.owners)
+
+    def _own(self, places: dict[K, dict[V, None]], owner: K) -> None:
+        """A row is about to take its place."""
+        members = places.get(owner)
+        if members is None:
+            raise InvalidInputError("snapshot", f"{owner} has rows and no place")
+        if not members:
+            self._memberless_owners -= 1
+
     def _read_offers(self, payload: bytearray) -> None:
         state = self.state
         for offer in layout.offers_decoder.decode(payload):
             _refuse(wrong_offer(state, offer.id, offer))
             self._put(state.offers, offer.id, offer)
+            self._own(state.offers_by_framework, offer.framework_id)
+            self._own(state.offers_by_agent, offer.agent_id)
             index_offer(state, offer)
             agent = state.agents[offer.agent_id]
             if not self._offered.make_up(agent.id, agent.offered, offer.resources):
@@ -174,6 +196,8 @@ class Restoring:
             key = task.key
             _refuse(wrong_task(state, key, task))
             self._put(state.tasks, key, task)
+            self._own(state.tasks_by_framework, task.framework_id)
+            self._own(state.tasks_by_agent, task.info.agent_id)
             index_task(state, task)
             if task.state.is_terminal:
                 continue
@@ -187,6 +211,7 @@ class Restoring:
             key = (task.framework_id, task.task_id)
             _refuse(wrong_completed(state, key, task))
             self._put(state.completed_tasks, key, task)
+            self._own(state.completed_by_framework, task.framework_id)
             index_completed(state, task)
 
     def _read_part(self, payload: bytearray) -> None:
@@ -212,22 +237,6 @@ class Restoring:
         table[key] = row
         self._rows[self._section] += 1
 
-    def _read_owners(self, payload: bytearray) -> None:
-        """Put the owners of an index into their order; it was that of the rows."""
-        read = layout.owners_decoder.decode(payload)
-        if read.index not in layout.OWNED:
-            raise InvalidInputError("snapshot", f"an index {read.index!r}")
-        if read.index not in self._unordered:
-            self._unordered[read.index] = getattr(self.state, read.index)
-            setattr(self.state, read.index, {})
-        unordered = self._unordered[read.index]
-        ordered = getattr(self.state, read.index)
-        for owner in read.owners:
-            members = unordered.pop(owner, None)
-            if members is None:
-                raise InvalidInputError("snapshot", f"{read.index}: {owner} has no row")
-            ordered[owner] = members
-
     def _read_end(self, payload: bytearray) -> None:
         end = layout.end_decoder.decode(payload)
         state = self.state
@@ -235,9 +244,8 @@ class Restoring:
             _refuse([f"rows are missing: {end.rows} were written, {self._rows} read"])
         if not (self._used.is_settled and self._offered.is_settled):
             _refuse(["an agent has more used or offered than its tasks and offers"])
-        for index in layout.OWNED:
-            if self._unordered.get(index, getattr(state, index)):
-                _refuse([f"index {index} is not what the tables say"])
+        if self._memberless_owners:
+            _refuse(["an index has a place for an owner without rows"])
         if (end.allocated, end.capacity) != (state.allocated, state.capacity):
             _refuse(["index allocated or capacity is not what the tables say"])
         state.allocated, state.capacity = end.allocated, end.capacity
@@ -254,10 +262,10 @@ _READERS: dict[int, Callable[[Restoring, bytearray], None]] = {
     Section.REMOVED: Restoring._read_removed,
     Section.FRAMEWORKS: Restoring._read_frameworks,
     Section.AGENTS: Restoring._read_agents,
+    Section.OWNERS: Restoring._read_owners,
     Section.OFFERS: Restoring._read_offers,
     Section.TASKS: Restoring._read_tasks,
     Section.COMPLETED: Restoring._read_completed,
-    Section.OWNERS: Restoring._read_owners,
     Section.END: Restoring._read_end,
     Section.PART: Restoring._read_part,
 }

@@ -23,6 +23,7 @@ COMMANDS = [
     ["bench", "failover"],
     ["bench", "launch"],
     ["bench", "log"],
+    ["bench", "snapshot"],
     ["bench", "steady"],
     ["members"],
     ["members", "add"],

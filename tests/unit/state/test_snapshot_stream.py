@@ -185,21 +185,37 @@ def _twice(section: Section) -> Callable[[Frames], Frames]:
     return change
 
 
+def _with_owners(payload: bytes) -> Callable[[Frames], Frames]:
+    def change(frames: Frames) -> Frames:
+        at = next(n for n, one in enumerate(frames) if one[0] is Section.OFFERS)
+        return [*frames[:at], (Section.OWNERS, payload), *frames[at:]]
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
         (_without_a_section(Section.HEADER), "cannot be here"),
         (_without_a_section(Section.FRAMEWORKS), "of unknown framework"),
         (_without_a_section(Section.AGENTS), "on unknown agent"),
-        (_without_a_section(Section.OFFERS), "has no row"),
-        (_without_a_section(Section.TASKS), "has no row"),
-        (_without_a_section(Section.COMPLETED), "has no row"),
+        (_without_a_section(Section.OFFERS), "rows are missing"),
+        (_without_a_section(Section.TASKS), "rows are missing"),
+        (_without_a_section(Section.COMPLETED), "rows are missing"),
         (_without_a_section(Section.REMOVED), "rows are missing"),
-        (_without_a_section(Section.OWNERS), "is not what the tables say"),
+        (_without_a_section(Section.OWNERS), "has rows and no place"),
         (_twice(Section.HEADER), "cannot be here"),
         (_twice(Section.TASKS), "is there twice"),
-        (_twice(Section.OWNERS), "has no row"),
+        (_twice(Section.OWNERS), "_by_.*: .* twice"),
         (lambda frames: [frames[0], *reversed(frames[1:])], "cannot|missing"),
+        (
+            _with_owners(b"\x92\xafoffers_by_agent\x91\xa1x"),
+            "owner without rows",
+        ),
+        (
+            _with_owners(b"\x92\xa6agents\x91\xa1x"),
+            "an index 'agents'",
+        ),
         (
             lambda frames: [frames[0], (Section.PART, b"\x92\xa1x\x90"), *frames[1:]],
             "a part of 'x'",
