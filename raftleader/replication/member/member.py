@@ -107,7 +107,9 @@ class Member:
             count_max=settings.pending_max, bytes_max=settings.pending_bytes_max
         )
         self._requests = Requests(
-            self._proposals, transfer_s=2 * settings.election_timeout_max_s
+            self._proposals,
+            node_id=node_id,
+            transfer_s=2 * settings.election_timeout_max_s,
         )
         self._greetings = Greetings(
             cluster_id=cluster_id,

@@ -9,15 +9,24 @@ from raftleader.errors import (
     RaftLeaderError,
 )
 from raftleader.replication.member.proposals import Done, Proposals
-from raftleader.replication.raft.core import RaftCore
-from raftleader.replication.raft.membership import Change, Refused
-from raftleader.replication.raft.work import ReadDone
+from raftleader.replication.raft.core import RaftCore, Role
+from raftleader.replication.raft.membership import (
+    Change,
+    Promote,
+    Refused,
+    Remove,
+)
+from raftleader.replication.raft.messages import AppendEntries
+from raftleader.replication.raft.work import ReadDone, Work
 
 
 class Requests:
     """Everything of these kinds that is not settled; each is settled exactly once."""
 
-    def __init__(self, proposals: Proposals, *, transfer_s: float) -> None:
+    def __init__(
+        self, proposals: Proposals, *, node_id: str, transfer_s: float
+    ) -> None:
+        self._node_id = node_id
         self._proposals = proposals
         self._transfer_s = transfer_s
         self._reads: list[Done] = []
@@ -26,6 +35,7 @@ class Requests:
         self._changes: list[tuple[Change, Done]] = []
         self._transfers: list[tuple[str, Done]] = []
         self._transfer: tuple[str, Done, int, float] | None = None
+        self._leaving: list[str] = []
 
     @property
     def is_new(self) -> bool:
@@ -58,17 +68,25 @@ class Requests:
                 self._asked[read_id] = reads
         changes, self._changes = self._changes, []
         for change, done in changes:
+            unknown = _unknown_directory(change, core)
+            if unknown:
+                done(None, InvalidInputError("", unknown))
+                continue
             outcome = core.change(change, now_s)
             if isinstance(outcome, Refused):
                 done(None, InvalidInputError("", outcome.reason))
             else:
                 self._proposals.waits_for(outcome.index, core.term, 0, done)
+                if isinstance(change, Remove):
+                    self._leaving.append(change.node_id)
         transfers, self._transfers = self._transfers, []
         for target, done in transfers:
             reason = core.transfer(target, now_s)
             if reason is not None:
                 done(None, InvalidInputError("", reason))
             else:
+                if self._transfer is not None:  # the core has given that one up
+                    self._transfer[1](None, OutcomeUnknownError("it was given up"))
                 end_s = now_s + self._transfer_s
                 self._transfer = (target, done, core.term, end_s)
 
@@ -80,6 +98,28 @@ class Requests:
         _fail(reads, error)
         _fail([done for _, done in changes], error)
         _fail([done for _, done in transfers], error)
+
+    def farewells(self, core: RaftCore, work: Work) -> list[tuple[str, AppendEntries]]:
+        """For members that ``work`` takes out: the entry that does so.
+
+        It counts from there on, so the core sends them nothing any more. A node that
+        has the entry knows that it was removed; one that missed this message does
+        not, asks for votes now and then, and harms nobody."""
+        if not self._leaving:
+            return []
+        leaving, self._leaving = self._leaving, []
+        if not work.entries or core.role is not Role.LEADER:
+            return []
+        before = work.entries[0].index - 1
+        message = AppendEntries(
+            sender=self._node_id,
+            term=core.term,
+            prev_index=before,
+            prev_term=core.term_at(before),
+            commit_index=min(core.commit_index, work.entries[-1].index),
+            entries=tuple([(entry.term, entry.data) for entry in work.entries]),
+        )
+        return [(peer, message) for peer in leaving if peer != self._node_id]
 
     def reads_done(self, reads: tuple[ReadDone, ...]) -> None:
         """Leadership was proved for these, or lost."""
@@ -136,6 +176,15 @@ class Requests:
         elif now_s >= deadline_s:
             self._transfer = None
             done(None, OutcomeUnknownError(f"{target} does not lead yet"))
+
+
+def _unknown_directory(change: Change, core: RaftCore) -> str:
+    """Why a learner cannot be promoted yet, or nothing; see ``instances``."""
+    if isinstance(change, Promote):
+        peer = core.configuration.peer(change.node_id)
+        if peer is not None and not peer.is_voter and not peer.instance:
+            return f"the data directory of {change.node_id} is not known yet"
+    return ""
 
 
 def _fail(dones: list[Done], error: RaftLeaderError) -> None:

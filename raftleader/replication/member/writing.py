@@ -104,6 +104,7 @@ class Writing:
         core = parts.core
         core.persisted(work)
         out.extend(work.messages)
+        out.extend(self._requests.farewells(core, work))
         for wanted in work.snapshots_wanted:
             try:
                 data = self._store.read(wanted.meta, wanted.offset, wanted.bytes_max)

@@ -175,18 +175,24 @@ def test_newcomer_needs_its_greeting_bound_only_once(world: World) -> None:
     assert world.machines["d"].datas == [b"1"]
 
 
-def test_removed_member_deposes_nobody(world: World) -> None:
+@pytest.mark.parametrize("is_told", [True, False])
+def test_removed_member_deposes_nobody(world: World, is_told: bool) -> None:
     world.start_group("a", "b", "c")
     leader = world.elect()
     leaving = next(one for one in "abc" if one != leader)
+    if not is_told:
+        world.cut(leader, leaving)
     change(world, Remove(leaving))
+    world.heal()
     term = world.members[leader].core.term
     world.run(5.0)
-    world.stop(leaving)
-    world.restart(leaving)
-    world.run(5.0)
-    assert world.leader == leader
-    assert world.members[leader].core.term == term
+    for _ in range(2):
+        assert world.condition(leaving) == ("removed" if is_told else "voter")
+        assert world.leader == leader
+        assert world.members[leader].core.term == term
+        world.stop(leaving)
+        world.restart(leaving)
+        world.run(5.0)
 
 
 def test_removed_leader_goes_on_quietly(world: World) -> None:
