@@ -41,7 +41,7 @@ class Restoration(Protocol):
     """A state being read from a snapshot, beside the one in use."""
 
     def feed(self, chunk: bytes) -> None:
-        """The next bytes, cut anywhere. Takes milliseconds, never more than 20.
+        """The next bytes, cut anywhere, 64 KiB at most: that takes milliseconds.
 
         Raises InvalidInputError for what is no snapshot of this cluster."""
 
