@@ -21,6 +21,11 @@ from raftleader.replication.raft.messages import RequestVote, TimeoutNow, VoteRe
 LOST_LEADER_PATIENCE = 0.2
 """A node whose link from the leader broke waits at most this part of the shortest
 election timeout: others notice at the same time, and shall not collide."""
+RIVALRY = 0.25
+"""For this part of the shortest election timeout after a node asked, it says no to a
+rival who asks for the same term and would lose a comparison: two who noticed at the
+same time would else both campaign, and each keep its vote to itself. Not for longer:
+its own questions may reach nobody."""
 FULL_DISK_TIMEOUTS = 4
 """A node that gave up leadership lets so many longest election timeouts pass before
 it campaigns: another one should lead by then."""
@@ -32,6 +37,7 @@ class Election:
     def __init__(self, group: Group, *, on_won: Callable[[], None]) -> None:
         self._group = group
         self._on_won = on_won
+        self._asked_at = -math.inf
 
     # --- patience -----------------------------------------------------------------
 
@@ -47,6 +53,7 @@ class Election:
             return
         group.role = Role.PRE_CANDIDATE
         group.counts["pre_campaigns"] += 1
+        self._asked_at = group.now_s
         self._ask(group.term + 1, is_probe=True)
 
     def _may_campaign(self) -> bool:
@@ -137,8 +144,13 @@ class Election:
             return
         if message.is_probe:
             is_granted = (
-                is_covered and message.term > group.term and not self._hears_leader()
+                is_covered
+                and message.term > group.term
+                and not self._hears_leader()
+                and not self._goes_before(message)
             )
+            if is_granted:
+                self._give_way(message)
             self._reply(message, is_granted=is_granted)
             return
         if message.term > group.term:
@@ -151,6 +163,25 @@ class Election:
         if is_granted:
             self._grant(message.sender)
         self._reply(message, is_granted=is_granted)
+
+    def _is_rival(self, message: RequestVote) -> bool:
+        """Both ask whether they would be elected in the same term."""
+        group = self._group
+        return group.role is Role.PRE_CANDIDATE and message.term == group.term + 1
+
+    def _goes_before(self, message: RequestVote) -> bool:
+        """This node asks too, asked just now, and goes first."""
+        group, log = self._group, self._group.log
+        patience_s = group.settings.election_timeout_min_s * RIVALRY
+        if not self._is_rival(message) or group.now_s > self._asked_at + patience_s:
+            return False
+        ours = (log.last_term, log.last_index, group.node_id)
+        return ours > (message.last_term, message.last_index, message.sender)
+
+    def _give_way(self, message: RequestVote) -> None:
+        """Whoever was told yes should not meet us as a candidate."""
+        if self._is_rival(message):
+            self._group.role = Role.FOLLOWER
 
     def _may_grant(self, message: RequestVote) -> bool:
         """One vote a term, and the same one again if it is asked again."""
