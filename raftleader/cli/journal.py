@@ -91,7 +91,7 @@ def find_journal(directory: Path) -> str:
         if candidate.is_file():
             raise ConfigError(
                 f"{candidate} is a file; a journal is a directory of segments. "
-                "(Versions before 0.2 had journals of one file; this one cannot "
+                "(Earlier versions had journals of one file; this one cannot "
                 "read them.)"
             )
         if candidate.is_dir() and list_segments(_disk(), str(candidate)):

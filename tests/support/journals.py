@@ -7,8 +7,10 @@ import random
 import attrs
 
 from chaos.sim.disk import SimDisk
+from raftleader.errors import ConfigError, JournalDamagedError
 from raftleader.replication.entries import Entry
 from raftleader.replication.journal import Journal, Recovered
+from raftleader.replication.journal.reading import segment_name
 
 DIRECTORY = "data/journal"
 SEGMENT_BYTES = 1024
@@ -47,6 +49,35 @@ def recover(disk: SimDisk, **options: object) -> Recovered:
     recovered = journal.recovered
     journal.abandon()
     return recovered
+
+
+def disk_with(*segments: bytes) -> SimDisk:
+    """A disk with a journal of these segments, whatever is in them."""
+    disk = make_disk()
+    disk.make_directory(DIRECTORY)
+    for sequence, content in enumerate(segments, start=1):
+        path = f"{DIRECTORY}/{segment_name(sequence)}"
+        disk.open(path, create=True).write(0, content)
+    return disk
+
+
+def open_or_refuse(disk: SimDisk) -> bool:
+    """Open what is there, check that it makes sense, and use it; or see it refused.
+
+    Any other error than a refusal goes up."""
+    try:
+        journal = open_journal(disk)
+    except (JournalDamagedError, ConfigError):
+        return False
+    recovered = journal.recovered
+    indexes = [entry.index for entry in recovered.entries]
+    first = recovered.base_index + 1
+    assert indexes == list(range(first, first + len(indexes)))
+    assert journal.last_index == first + len(indexes) - 1
+    journal.append([Entry(b"usable", journal.last_index + 1, recovered.term)])
+    journal.close()
+    assert recover(disk).entries[-1].data == b"usable"
+    return True
 
 
 @attrs.frozen

@@ -147,7 +147,7 @@ class Journal:
             disk.make_directory(directory)
         except (FileExistsError, NotADirectoryError) as error:
             raise ConfigError(
-                f"journal {directory} is a file, as versions before 0.2 wrote it; "
+                f"journal {directory} is a file, as earlier versions wrote it; "
                 "journals are directories now, and that file cannot be taken over: "
                 "give this version an empty data directory"
             ) from error
