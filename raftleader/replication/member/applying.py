@@ -28,6 +28,7 @@ class Applying:
         entries: Applied since ``restored`` or ``snapshot_begun``; and their bytes.
         size_bytes: See ``entries``.
         configuration: In force at ``index``; that is, committed.
+        passed: Those that came into force since this was emptied, oldest first.
         is_paused: A snapshot is being read into the machine.
     """
 
@@ -43,6 +44,7 @@ class Applying:
         self.entries = 0
         self.size_bytes = 0
         self.configuration = configuration
+        self.passed: list[Configuration] = []
         self.is_paused = False
         self._machine = machine
         self._proposals = proposals
@@ -64,6 +66,7 @@ class Applying:
                 result = machine_apply(index, entry.term, data[1:])
             elif kind == _CONFIGURATION:
                 self.configuration = read_configuration(data)
+                self.passed.append(self.configuration)
             self.index = index
             self.entries += 1
             size_bytes += len(data)
@@ -77,6 +80,7 @@ class Applying:
         """The machine's state is that after ``index`` now."""
         self.index = index
         self.configuration = configuration
+        self.passed.append(configuration)
         self.is_paused = False
         self.count_anew()
         self._proposals.skip_to(index)

@@ -14,6 +14,8 @@ from raftleader.replication.member.opening import (
     Opened,
 )
 from raftleader.replication.raft.configuration import Configuration
+from raftleader.replication.raft.core import RaftCore
+from raftleader.replication.raft.membership import LearnInstance
 
 OTHER_CLUSTER = "other cluster"
 
@@ -39,6 +41,8 @@ class Greetings:
         self._node_id = node_id
         self._instance = opened.journal.instance
         self._instances = Instances(opened.instances)
+        if opened.is_at_snapshot:
+            self._instances.committed(opened.start.configuration)
         self._formation = Formation(
             node_id=node_id,
             instance=self._instance,
@@ -105,6 +109,21 @@ class Greetings:
         """A membership change was committed and applied."""
         self._instances.committed(committed)
         self._is_news = True
+
+    def to_be_learned(self, core: RaftCore) -> LearnInstance | None:
+        """As leader: the instance of a learner that the configuration lacks. It has
+        acknowledged the entry that added it, so it is the one that was meant."""
+        for peer in core.configuration.peers:
+            if peer.is_voter or peer.instance:
+                continue
+            instance = self._instances.greeted_with(peer.node_id)
+            is_there = any(
+                one.node_id == peer.node_id and one.match >= core.configuration_index
+                for one in core.progress()
+            )
+            if instance is not None and is_there:
+                return LearnInstance(peer.node_id, instance)
+        return None
 
     def is_due(self, now_s: float) -> bool:
         """``work`` has something to do."""

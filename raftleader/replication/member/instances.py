@@ -1,8 +1,15 @@
 """Which data directory each member has, and who was heard with it.
 
-A member is bound to the first instance that was seen under its name, durably, until
-its removal from the group is committed. Frames of a peer are taken once it greeted,
-and only if it greeted with that instance.
+A member is bound to an instance, durably, until its removal from the group is
+committed. Which one, the configuration says (``Peer.instance``); where it does not, a
+voter is bound to the first that was seen under its name, and a learner to none: it
+promised nothing yet, and a node that learns of a removal and a new beginning at once
+(from a snapshot, say) must not hold the old directory against it. So no learner
+becomes a voter before its instance is in the configuration: its leader puts it there
+as soon as the learner has acknowledged the entry that added it.
+
+Frames of a peer are taken once it greeted, and only if it greeted with the instance
+that it is bound to.
 """
 
 from __future__ import annotations
@@ -42,7 +49,8 @@ class Instances:
         """``peer`` says who it is. ``committed``: bind members only."""
         self._greeted[peer] = instance
         self._verdicts.clear()
-        if committed.peer(peer) is not None:
+        member = committed.peer(peer)
+        if member is not None and member.is_voter:
             self.bind({peer: instance})
 
     def forget_greeting(self, peer: str) -> None:
@@ -51,12 +59,25 @@ class Instances:
         self._verdicts.clear()
 
     def committed(self, configuration: Configuration) -> None:
-        """A membership change was committed: release who is gone, bind who is new."""
-        members = set(configuration.node_ids)
-        for name in sorted(self._bound.keys() - members):
-            del self._bound[name]
+        """A membership change was committed: release who is gone, bind who is new.
+
+        Also after a gap: then we do not know who was gone meanwhile."""
+        bound: dict[str, str] = {}
+        for peer in configuration.peers:
+            name = peer.node_id
+            known = peer.instance
+            if not known and peer.is_voter:
+                known = self._bound.get(name, "") or self._greeted.get(name, "")
+            if known:
+                bound[name] = known
+        if bound != self._bound:
+            self._bound = bound
             self.is_changed = True
-        self.bind({p: i for p, i in self._greeted.items() if p in members})
+        self._verdicts.clear()
+
+    def greeted_with(self, peer: str) -> str | None:
+        """The instance of the link that ``peer`` sends on."""
+        return self._greeted.get(peer)
 
     def refusal(self, peer: str) -> str:
         """Why no frame of ``peer`` is taken, or nothing."""

@@ -68,6 +68,7 @@ class Stepping:
         self.parts = make_parts(now_s)
         self.core: RaftCore = self.parts.core
         self._committed = self.parts.applying.configuration
+        self._is_learner_unknown = True
         self._see_leadership()
 
     def receive(self, peer: str, message: Message | Greeting, now_s: float) -> None:
@@ -118,6 +119,10 @@ class Stepping:
                 core.tick(now_s)
             if self._proposals.gathered or self._requests.is_new:
                 self._submit(now_s)
+            if self._is_learner_unknown and self.leadership.leading:
+                self._learn_instance(now_s)
+        if parts.applying.passed:
+            self._see_members()
         if greetings.is_due(now_s):
             greetings.work(self._journal, now_s)
         if core.has_work or self._journal.is_dirty:
@@ -189,15 +194,30 @@ class Stepping:
                 proposals.submitted(first, core.term)
         self._requests.submit(core, now_s)
 
+    def _learn_instance(self, now_s: float) -> None:
+        found = self._greetings.to_be_learned(self.core)
+        if found is not None:
+            self.core.change(found, now_s)
+
     def _apply(self) -> None:
         parts = self.parts
         if parts.has_to_apply:
             self._at_point("before-apply")
             parts.applying.apply_some(parts.core)
             self._at_point("after-apply")
-        if parts.applying.configuration is not self._committed:
-            self._committed = parts.applying.configuration
-            self._greetings.members_changed(self._committed)
+        if parts.applying.passed:
+            self._see_members()
+
+    def _see_members(self) -> None:
+        """Each configuration by itself: a member may be gone in one of them."""
+        applying = self.parts.applying
+        for configuration in applying.passed:
+            self._greetings.members_changed(configuration)
+        applying.passed.clear()
+        self._committed = applying.configuration
+        self._is_learner_unknown = any(
+            not (peer.is_voter or peer.instance) for peer in self._committed.peers
+        )
 
     def _see_leadership(self) -> None:
         core, seen = self.core, self.leadership

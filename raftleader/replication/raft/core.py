@@ -384,6 +384,11 @@ class RaftCore:
         """Raises IndexError for what is not held."""
         return self._group.log.term_at(index)
 
+    @property
+    def configuration_index(self) -> int:
+        """Of the entry that put ``configuration`` in force."""
+        return self._group.log.configuration_index
+
     def configuration_at(self, index: int) -> Configuration:
         """What is in force after the entry ``index``, which is held."""
         return self._group.log.configuration_at(index)

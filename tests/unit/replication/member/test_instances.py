@@ -1,0 +1,114 @@
+"""A name that is removed and comes back with another directory is heard again."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import pytest
+
+from raftleader.errors import InvalidInputError, OutcomeUnknownError
+from raftleader.replication.member.proposals import Proposals
+from raftleader.replication.member.requests import Requests
+from raftleader.replication.raft.configuration import Peer
+from raftleader.replication.raft.membership import AddLearner, Promote, Remove
+
+World = Any
+
+
+def change(world: World, wanted: object, seconds: float = 0.3) -> None:
+    errors: list[Exception | None] = []
+    world.members[world.leader].change(
+        wanted, lambda result, error: errors.append(error)
+    )
+    world.run(seconds)
+    assert errors == [None], wanted
+
+
+def replace(world: World, name: str, *members: str) -> None:
+    """Remove ``name``, and add it again with an empty disk."""
+    change(world, Remove(name))
+    world.stop(name)
+    world.disks[name].lose()
+    world.start(name, world.peers(*members), is_joining=True)
+    for other in members:
+        if (name, other) in world.cuts:
+            world.members[name].link_down(other)
+            world.members[other].link_down(name)
+    change(world, AddLearner(Peer(node_id=name, address=f"at-{name}")), 1.0)
+    change(world, Promote(name))
+
+
+@pytest.mark.parametrize("snapshot_entries", [1_000_000, 5])
+def test_node_that_was_away_takes_the_new_directory_of_a_replaced_member(
+    world: World, snapshot_entries: int
+) -> None:
+    world.options |= {"snapshot_entries": snapshot_entries, "keep_entries": 0}
+    names = ("a", "b", "c", "d", "e")
+    world.start_group(*names)
+    leader = world.elect()
+    away, replaced = [name for name in names if name != leader][:2]
+    world.isolate(away)
+    replace(world, replaced, *[name for name in names if name != replaced])
+    for number in range(20):
+        world.propose(b"%d" % number)
+        world.run(0.02)
+    world.heal()
+    world.run(1.0)
+    assert world.members[away].core.commit_index == (
+        world.members[world.leader].core.commit_index
+    )
+    for name in names:  # these two and one more must be enough
+        if name not in (away, replaced) and len(world.members) > 3:
+            world.stop(name)
+    world.elect()
+    world.propose(b"last")
+    world.run(1.0)
+    assert b"last" in world.answers.ok()
+    assert world.members[away].refusals["other instance"] == 0
+
+
+def test_learner_is_not_promoted_before_its_directory_is_known(world: World) -> None:
+    world.start_group("a", "b", "c")
+    world.elect()
+    change(world, AddLearner(Peer(node_id="d", address="at-d")))
+    errors: list[Exception | None] = []
+    world.members[world.leader].change(
+        Promote("d"), lambda result, error: errors.append(error)
+    )
+    world.run(0.1)
+    assert isinstance(errors[0], InvalidInputError)
+    assert "directory of d is not known" in str(errors[0])
+    world.start("d", world.peers("a", "b", "c"), is_joining=True)
+    world.run(1.0)
+    change(world, Promote("d"))
+    known = world.members["a"].configuration.peer("d")
+    assert known is not None and known.instance == world.members["d"].instance
+
+
+class GivenUp:
+    """A core that takes every transfer, and has given up the one before."""
+
+    term = 1
+    leader = "a"
+
+    def transfer(self, target: str, now_s: float) -> None:
+        return None
+
+
+def test_transfer_that_the_core_gave_up_is_settled_when_another_begins() -> None:
+    core: Any = GivenUp()
+    requests = Requests(
+        Proposals(count_max=1, bytes_max=1), node_id="a", transfer_s=1.0
+    )
+    answers: list[tuple[str, Exception | None]] = []
+
+    def note(target: str, result: object, error: Exception | None) -> None:
+        answers.append((target, error))
+
+    for target, at_s in (("b", 0.0), ("c", 0.5)):
+        requests.transfer(target, functools.partial(note, target))
+        requests.submit(core, at_s)
+    ((name, error),) = answers
+    assert name == "b"
+    assert isinstance(error, OutcomeUnknownError)
