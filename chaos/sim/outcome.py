@@ -18,6 +18,7 @@ UNKNOWN_SHARE_MAX = 0.1
 """With a greater share of seeds that exercised too little, nothing was shown."""
 EXIT_VALID, EXIT_VIOLATED, EXIT_UNKNOWN, EXIT_PARTIAL = 0, 1, 2, 130
 SEEDS_SHOWN = 20
+COUNTS_SHOWN = ("elections", "acked", "crashes", "snapshots")
 
 COVERAGE_COLUMNS = (
     Column(key="fault", heading="FAULT"),
@@ -188,7 +189,7 @@ class Outcome:
 
     def _summary(self, *, is_complete: bool) -> list[str]:
         simulation = self.simulation
-        counts = ", ".join(f"{n} {name}" for name, n in sorted(self.counts.items()))
+        counts = ", ".join(f"{self.counts[name]} {name}" for name in COUNTS_SHOWN)
         judged = len(self.seeds)
         unknown = len(self.unknown)
         lines = [
@@ -198,7 +199,7 @@ class Outcome:
             f"{len(self.violated_seeds)} violated, {unknown} unknown",
             f"{self.sim_seconds:.0f} simulated seconds, {self.speed:.0f} in a second "
             "of one core",
-            counts or "nothing was counted",
+            f"{counts}; --json has more",
         ]
         if self.is_twice:
             lines.append(f"{self.repeated} seeds were run twice and compared")

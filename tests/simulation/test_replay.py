@@ -29,7 +29,10 @@ def replay(seed: int, *options: str, hash_seed: int, trace: Path) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("options", [("--level", "fast", "--seconds", "20")])
+@pytest.mark.parametrize(
+    "options",
+    [("--level", "fast", "--seconds", "20"), ("--level", "whole", "--seconds", "5")],
+)
 def test_replay_gives_the_same_trace_in_another_process(
     options: tuple[str, ...], tmp_path: Path
 ) -> None:
