@@ -38,6 +38,7 @@ class Election:
         self._group = group
         self._on_won = on_won
         self._asked_at = -math.inf
+        self._refused_by: set[str] = set()
 
     # --- patience -----------------------------------------------------------------
 
@@ -54,6 +55,7 @@ class Election:
         group.role = Role.PRE_CANDIDATE
         group.counts["pre_campaigns"] += 1
         self._asked_at = group.now_s
+        self._refused_by.clear()
         self._ask(group.term + 1, is_probe=True)
 
     def _may_campaign(self) -> bool:
@@ -106,7 +108,16 @@ class Election:
         if self._has_won():
             self._won()
             return
-        request = RequestVote(
+        request = self._question(term, is_probe=is_probe, is_transfer=is_transfer)
+        for voter in group.voters:
+            if voter != group.node_id:
+                group.send(voter, request)
+
+    def _question(
+        self, term: int, *, is_probe: bool, is_transfer: bool = False
+    ) -> RequestVote:
+        group = self._group
+        return RequestVote(
             sender=group.node_id,
             term=term,
             last_index=group.log.last_index,
@@ -114,9 +125,6 @@ class Election:
             is_probe=is_probe,
             is_transfer=is_transfer,
         )
-        for voter in group.voters:
-            if voter != group.node_id:
-                group.send(voter, request)
 
     def _has_won(self) -> bool:
         group = self._group
@@ -152,6 +160,8 @@ class Election:
             if is_granted:
                 self._give_way(message)
             self._reply(message, is_granted=is_granted)
+            if not is_granted:
+                self._ask_again(message)
             return
         if message.term > group.term:
             if self._hears_leader() and not message.is_transfer:
@@ -170,10 +180,13 @@ class Election:
         return group.role is Role.PRE_CANDIDATE and message.term == group.term + 1
 
     def _goes_before(self, message: RequestVote) -> bool:
-        """This node asks too, asked just now, and goes first."""
+        """This node asks too, asked just now, and goes first: unless the rival, who
+        may not have noticed that the leader was gone, said no to it."""
         group, log = self._group, self._group.log
         patience_s = group.settings.election_timeout_min_s * RIVALRY
-        if not self._is_rival(message) or group.now_s > self._asked_at + patience_s:
+        if not self._is_rival(message) or message.sender in self._refused_by:
+            return False
+        if group.now_s > self._asked_at + patience_s:
             return False
         ours = (log.last_term, log.last_index, group.node_id)
         return ours > (message.last_term, message.last_index, message.sender)
@@ -182,6 +195,14 @@ class Election:
         """Whoever was told yes should not meet us as a candidate."""
         if self._is_rival(message):
             self._group.role = Role.FOLLOWER
+
+    def _ask_again(self, message: RequestVote) -> None:
+        """Who said no to us asks now itself: so it has noticed that the leader is
+        gone, and cannot win against our log; it may say yes now."""
+        group = self._group
+        if self._is_rival(message) and message.sender in self._refused_by:
+            self._refused_by.discard(message.sender)
+            group.send(message.sender, self._question(message.term, is_probe=True))
 
     def _may_grant(self, message: RequestVote) -> bool:
         """One vote a term, and the same one again if it is asked again."""
@@ -226,6 +247,8 @@ class Election:
             group.follow(message.term, None)
         elif message.is_granted:
             self._count(message, Role.CANDIDATE, group.term)
+        elif message.is_probe:
+            self._refused_by.add(message.sender)
 
     def _count(self, message: VoteReply, role: Role, term: int) -> None:
         group = self._group
