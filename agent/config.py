@@ -37,7 +37,7 @@ class AgentConfig:
         backoff_s_min, backoff_s_max: Between two dials of one leader node.
         refused_backoff_s: The same, after the node has refused us.
         hello_timeout_s: A node that has not introduced itself by then is dialled
-            anew; so is one that pinged and is silent for ``silence_timeout_s``:
+            anew; so is one that is silent for ``silence_timeout_s`` after that:
             three times as long as a standby takes between two pings.
         stop_grace_s: At a clean stop, between TERM and KILL of all tasks, if they
             have not a shorter grace of their own.

@@ -53,7 +53,6 @@ class Session:
     frames: deque[bytes] = attrs.field(factory=deque)
     woken: trio.Event = attrs.field(factory=trio.Event)
     is_greeted: bool = False
-    is_pinged: bool = False
     is_refused: bool = False
 
     def send_nowait(self, message: FromAgent) -> None:
@@ -175,7 +174,6 @@ class LeaderLinks:
             for frame in frames:
                 message = decode_from_node(frame)
                 if isinstance(message, Ping):
-                    session.is_pinged = True
                     session.send_nowait(Pong(number=message.number))
                 elif isinstance(message, Refused):
                     self.close_nowait(session.number, message.problem, is_refusal=True)
@@ -187,8 +185,7 @@ class LeaderLinks:
     def _silent_at_s(self, session: Session, hello_due_s: float) -> float:
         if not session.is_greeted:
             return hello_due_s
-        if not session.is_pinged:
-            return float("inf")
+        # Also a node that has not pinged yet: it may have lost its power since.
         return trio.current_time() + self.config.silence_timeout_s
 
 

@@ -157,7 +157,23 @@ async def test_node_that_says_nothing_is_dialled_anew(
     assert 8 <= len(leader.hellos) <= 12
 
 
-async def test_node_that_stopped_pinging_is_dialled_anew_but_not_one_that_never_did(
+async def test_node_is_dialled_anew_when_it_is_silent_after_its_greeting(
+    autojump_clock: trio.testing.MockClock,
+    world: Any,
+    links: LeaderLinks,
+    nursery: trio.Nursery,
+) -> None:
+    """It may have lost its power before its first ping: then no end ever comes."""
+    leader = world.leaders["n1"]
+    nursery.start_soon(links.run)
+    nursery.start_soon(greet_always, links)
+    await trio.sleep(links.config.silence_timeout_s - 1)
+    assert len(leader.hellos) == 1
+    await trio.sleep(3)
+    assert len(leader.hellos) == 2
+
+
+async def test_node_that_pings_keeps_its_session_until_it_stops(
     autojump_clock: trio.testing.MockClock,
     world: Any,
     links: LeaderLinks,
@@ -166,9 +182,10 @@ async def test_node_that_stopped_pinging_is_dialled_anew_but_not_one_that_never_
     leader = world.leaders["n1"]
     nursery.start_soon(links.run)
     nursery.start_soon(greet_always, links)
-    await trio.sleep(1_000)
+    for number in range(50):
+        await trio.sleep(links.config.silence_timeout_s / 3)
+        await leader.say(Ping(number=number))
     assert len(leader.hellos) == 1
-    await leader.say(Ping(number=1))
     await trio.sleep(links.config.silence_timeout_s - 1)
     assert len(leader.hellos) == 1
     await trio.sleep(3)
