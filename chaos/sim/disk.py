@@ -8,14 +8,12 @@ outside, and ``counts`` tells which of them happened. What was synced stays, but
 from __future__ import annotations
 
 import errno
-import os
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-import attrs
-
 from chaos.sim.disk_file import CrashFaults, Inode
+from chaos.sim.disk_names import Names, os_error
 
 _NEVER = 1 << 62
 
@@ -64,7 +62,7 @@ class SimFile:
             disk._take_room(growth, self._path)
             inode.allocated = size
         if size > inode.size:
-            inode.size = size
+            inode.set_size(size)
         if is_last:
             disk._cut()
 
@@ -83,7 +81,7 @@ class SimFile:
             disk._is_failing_sync = False
             disk.counts["failed sync"] += 1
             self._inode.fail_sync()
-            raise _error(errno.EIO, self._path)
+            raise os_error(errno.EIO, self._path)
         if disk.stall is not None:
             disk._wait()
         self._inode.sync()
@@ -97,7 +95,7 @@ class SimFile:
         if self._disk.is_cut:
             raise PowerCut
         if self._life != self._disk.life:
-            raise _error(errno.EBADF, self._path)
+            raise os_error(errno.EBADF, self._path)
 
     def _write_unkindly(self, offset: int, data: bytes) -> None:
         disk = self._disk
@@ -105,7 +103,7 @@ class SimFile:
             disk._is_failing_write = False
             disk.counts["failed write"] += 1
             self._inode.write(offset, data[: disk.rng.randint(0, len(data))])
-            raise _error(errno.EIO, self._path)
+            raise os_error(errno.EIO, self._path)
         growth = offset + len(data) - self._inode.allocated
         try:
             if growth > 0:
@@ -146,10 +144,7 @@ class SimDisk:
         self._is_failing_sync = False
         self._is_failing_write = False
         self._locks: set[str] = set()
-        self._directories: set[str] = {"", ".", "/"}
-        self._names: dict[str, Inode] = {}
-        self._synced_names: dict[str, Inode] = {}
-        self._renamings: list[_Renaming] = []
+        self._names = Names()
 
     # --- faults ------------------------------------------------------------------
 
@@ -193,37 +188,27 @@ class SimDisk:
     def crash(self) -> None:
         """The machine dies and comes back: what was not synced is at the mercy of
         ``faults``. Whatever was open is closed, locks are free."""
-        self.kill()
-        self._cut_at, self.is_cut = _NEVER, False
-        names = self._synced_names
-        for renaming in self._renamings:
-            if self.rng.random() < 0.5 or not self.faults.loses:
-                renaming.apply(names)
-            else:
-                self.counts["lost renaming"] += 1
-        self._renamings.clear()
-        for path in sorted(names):
-            names[path].crash(self.rng, self.faults, self.counts)
-        self._names = dict(names)
+        self.restore_power()
+        loses = self.faults.loses
+        for inode in self._names.crash(self.rng, loses=loses, counts=self.counts):
+            inode.crash(self.rng, self.faults, self.counts)
 
     def lose(self) -> None:
         """The disk is gone; another, empty, is in its place."""
-        self.kill()
-        self._cut_at, self.is_cut = _NEVER, False
-        self._names, self._synced_names = {}, {}
-        self._renamings.clear()
-        self._directories = {"", ".", "/"}
+        self.restore_power()
+        self._names = Names()
         self.counts["lost disk"] += 1
 
     def rot(self, path: str | None = None) -> tuple[str, int] | None:
         """Flip a bit of a file, synced or not: of ``path``, or by chance of any that
         is not empty. Returns which byte; None if there is none."""
-        paths = [one for one in sorted(self._names) if self._names[one].content]
+        files = self._names.current
+        paths = [one for one in sorted(files) if files[one].content]
         if path is None:
             if not paths:
                 return None
             path = self.rng.choice(paths)
-        inode = self._names[path]
+        inode = files[path]
         offset = self.rng.randrange(len(inode.content))
         inode.flip(offset, self.rng.randrange(8))
         self.counts["rot"] += 1
@@ -231,18 +216,19 @@ class SimDisk:
 
     def save(self) -> Mapping[str, bytes]:
         """All files as they are now, by path."""
-        return {path: inode.read(0, inode.size) for path, inode in self._names.items()}
+        files = self._names.current
+        return {path: inode.read(0, inode.size) for path, inode in files.items()}
 
     def restore(self, image: Mapping[str, bytes]) -> None:
         """All files, durably, as they were at ``save``: a disk out of the past."""
-        self.kill()
-        self._names, self._renamings = {}, []
+        self.restore_power()
+        names = self._names = Names()
         for path in sorted(image):
-            self._add_directory(_parent(path))
-            inode = self._names[path] = Inode()
+            names.add_directory(path.rpartition("/")[0])
+            inode = names.synced[path] = Inode()
             inode.write(0, image[path])
             inode.sync()
-        self._synced_names = dict(self._names)
+        names.current = dict(names.synced)
         self.counts["restored"] += 1
 
     # --- Disk --------------------------------------------------------------------
@@ -250,68 +236,47 @@ class SimDisk:
     def open(self, path: str, *, create: bool = False) -> SimFile:
         if not create:
             self._require_power()
-            return SimFile(self, path, self._inode(path))
+            return SimFile(self, path, self._names.inode(path))
         is_last = self._begin(self.life)
-        if path in self._names or path in self._directories:
-            raise _error(errno.EEXIST, path)
-        if _parent(path) not in self._directories:
-            raise _error(errno.ENOENT, path)
+        self._names.require_new(path)
         self._take_room(0, path)
         inode = Inode()
-        self._change(_Renaming(source=None, target=path, inode=inode))
+        self._names.change(None, path, inode)
         if is_last:
             self._cut()
         return SimFile(self, path, inode)
 
     def list(self, directory: str) -> Sequence[str]:
         self._require_power()
-        if directory in self._names:
-            raise _error(errno.ENOTDIR, directory)
-        if directory not in self._directories:
-            raise _error(errno.ENOENT, directory)
-        everything = [*self._names, *self._directories]
-        return sorted(
-            path.rpartition("/")[2]
-            for path in everything
-            if path and path != directory and _parent(path) == directory
-        )
+        return self._names.list(directory)
 
     def make_directory(self, path: str) -> None:
         is_last = self._begin(self.life)
-        self._add_directory(path)
+        self._names.add_directory(path)
         if is_last:
             self._cut()
 
     def exists(self, path: str) -> bool:
         self._require_power()
-        return path in self._names or path in self._directories
+        return self._names.exists(path)
 
     def rename(self, source: str, target: str) -> None:
         is_last = self._begin(self.life)
-        inode = self._inode(source)
-        self._change(_Renaming(source=source, target=target, inode=inode))
+        self._names.change(source, target, self._names.inode(source))
         if is_last:
             self._cut()
 
     def unlink(self, path: str) -> None:
         is_last = self._begin(self.life)
-        inode = self._inode(path)
+        inode = self._names.inode(path)
         self._give_room(inode.allocated)
-        self._change(_Renaming(source=path, target=None, inode=inode))
+        self._names.change(path, None, inode)
         if is_last:
             self._cut()
 
     def sync_directory(self, path: str) -> None:
         is_last = self._begin(self.life)
-        if path not in self._directories:
-            raise _error(errno.ENOENT, path)
-        waiting: list[_Renaming] = []
-        for renaming in self._renamings:
-            if renaming.directory == path:
-                renaming.apply(self._synced_names)
-            else:
-                waiting.append(renaming)
-        self._renamings = waiting
+        self._names.sync(path)
         if self.stall is not None:
             self._wait()
         if is_last:
@@ -320,7 +285,7 @@ class SimDisk:
     def lock(self, directory: str) -> None:
         self._require_power()
         if directory in self._locks:
-            raise _error(errno.EWOULDBLOCK, directory)
+            raise os_error(errno.EWOULDBLOCK, directory)
         self._locks.add(directory)
 
     def unlock(self, directory: str) -> None:
@@ -336,7 +301,7 @@ class SimDisk:
                 self._cut()
             return True
         if life != self.life:
-            raise _error(errno.EBADF, "a file of an earlier life")
+            raise os_error(errno.EBADF, "a file of an earlier life")
         return False
 
     def _cut(self) -> None:
@@ -347,30 +312,12 @@ class SimDisk:
         if self.is_cut:
             raise PowerCut
 
-    def _add_directory(self, path: str) -> None:
-        while path not in self._directories:
-            if path in self._names:
-                raise _error(errno.EEXIST, path)
-            self._directories.add(path)
-            path = _parent(path)
-
-    def _inode(self, path: str) -> Inode:
-        inode = self._names.get(path)
-        if inode is None:
-            is_directory = path in self._directories
-            raise _error(errno.EISDIR if is_directory else errno.ENOENT, path)
-        return inode
-
-    def _change(self, renaming: _Renaming) -> None:
-        renaming.apply(self._names)
-        self._renamings.append(renaming)
-
     def _take_room(self, size: int, path: str) -> None:
         if self.room_bytes is None:
             return
         if size > self.room_bytes or self.room_bytes <= 0:
             self.counts["disk full"] += 1
-            raise _error(errno.ENOSPC, path)
+            raise os_error(errno.ENOSPC, path)
         self.room_bytes -= size
 
     def _give_room(self, size: int) -> None:
@@ -383,31 +330,3 @@ class SimDisk:
         if stalled_s > 0:
             self.counts["stall"] += 1
             self._stalled_s += stalled_s
-
-
-@attrs.frozen(kw_only=True)
-class _Renaming:
-    """A change of names: a new file has no ``source``, a removed one no ``target``."""
-
-    source: str | None
-    target: str | None
-    inode: Inode
-
-    @property
-    def directory(self) -> str:
-        return _parent(self.target or self.source or "")
-
-    def apply(self, names: dict[str, Inode]) -> None:
-        if self.source is not None:
-            names.pop(self.source, None)
-        if self.target is not None:
-            names[self.target] = self.inode
-
-
-def _parent(path: str) -> str:
-    head, slash, _ = path.rpartition("/")
-    return head or slash
-
-
-def _error(number: int, path: str) -> OSError:
-    return OSError(number, os.strerror(number), path)

@@ -40,13 +40,23 @@ class Inode:
     that is ``platter``, for nothing else remembers it.
     """
 
-    __slots__ = ("allocated", "changes", "content", "platter", "size", "synced_size")
+    __slots__ = (
+        "allocated",
+        "changes",
+        "content",
+        "platter",
+        "size",
+        "sizes",
+        "synced_size",
+    )
 
     def __init__(self) -> None:
         self.content = bytearray()
         self.size = 0
         self.allocated = 0
         self.synced_size = 0
+        self.sizes: list[int] = []
+        """Those it had since the last sync."""
         self.changes: list[tuple[int, bytes, bytes | None, int]] = []
         """(offset, bytes that were there, bytes written or None for a cut, length of
         ``content`` before)."""
@@ -67,21 +77,26 @@ class Inode:
             content.extend(bytes(offset - length))
         content[offset:end] = data
         if end > self.size:
-            self.size = end
+            self.set_size(end)
             self.allocated = max(self.allocated, end)
 
     def truncate(self, size: int) -> None:
         cut = bytes(self.content[size:])
         self.changes.append((size, cut, None, len(self.content)))
         del self.content[size:]
-        self.size = size
+        self.set_size(size)
         self.allocated = size
+
+    def set_size(self, size: int) -> None:
+        self.size = size
+        self.sizes.append(size)
 
     def sync(self) -> None:
         if self.platter is not None:
             for offset, _, data, _ in self.changes:
                 _redo(self.platter, offset, data)
         self.changes.clear()
+        self.sizes.clear()
         self.synced_size = self.size
 
     def fail_sync(self) -> None:
@@ -108,13 +123,14 @@ class Inode:
                 piece = _damage(data[begin:end], fate, rng)
                 _redo(content, offset + begin, piece)
                 begin = end
-        if self.size != self.synced_size and faults.loses and rng.random() < 0.5:
-            # The size is written with the data or after it.
-            self.size = self.synced_size
+        if self.sizes and faults.loses:
+            # The size is written with the data or at any time after it.
+            self.size = rng.choice((self.synced_size, *self.sizes))
         del content[self.size :]
         self.content, self.platter = content, None
         self.allocated = self.synced_size = self.size
         self.changes.clear()
+        self.sizes.clear()
 
     def flip(self, offset: int, bit: int) -> None:
         """Damage a byte, wherever it is."""

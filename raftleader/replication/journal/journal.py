@@ -2,44 +2,32 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from typing import Self
 
 import attrs
 
-from raftleader.errors import ConfigError, DiskFullError, JournalDamagedError
-from raftleader.replication.disk import Disk, File
+from raftleader.errors import ConfigError, JournalDamagedError
+from raftleader.replication.disk import Disk
 from raftleader.replication.entries import Entry
 from raftleader.replication.journal.format import (
     BATCH_BYTES_MAX,
-    HEAD_BYTES,
     BallotCast,
     Entries,
-    Names,
     Note,
     Record,
     Reset,
     Truncate,
-    encode_batch,
-    encode_header,
-    encode_records,
 )
 from raftleader.replication.journal.position import LogPosition, entry_records
-from raftleader.replication.journal.reading import (
-    DRAFT_SUFFIX,
-    is_draft,
-    segment_name,
-)
 from raftleader.replication.journal.recovery import (
     Owner,
-    Segment,
     limit_live,
     recover,
 )
+from raftleader.replication.journal.segment_files import SegmentFiles
 from raftleader.replication.os_disk import OsDisk
 
 logger = logging.getLogger(__name__)
@@ -51,7 +39,6 @@ PENDING_BYTES_MAX = BATCH_BYTES_MAX // 2
 """Of entries that wait for a sync; leaves room for what is written around them."""
 NOTES_BYTES_MAX = 1024 * 1024
 """All notes together: each segment begins with them."""
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def draw_instance() -> str:
@@ -105,22 +92,19 @@ class Journal:
         self.directory = directory
         self._owner = owner
         self._disk = disk
-        self._segment_bytes = segment_bytes
+        self._files = SegmentFiles(
+            disk, directory, owner=owner, segment_bytes=segment_bytes
+        )
         self._records: list[Record] = []
         self._pending_bytes = 0
-        self._problem: str | None = None
-        self._file: File | None = None
-        self._segments: list[Segment] = []
         self._position = LogPosition()
-        self._room = 0
         self._recovered: Recovered | None = None
         self._synced = self._position.opening(0)
         self.instance = ""
         try:
             self._recover(draw_instance)
         except BaseException:
-            if self._file is not None:
-                self._file.close()
+            self._files.close()
             raise
 
     @classmethod
@@ -195,7 +179,9 @@ class Journal:
     @property
     def size_bytes(self) -> int:
         """Bytes used in all segments, and entries waiting for ``sync``."""
-        return sum(segment.end for segment in self._segments) + self._pending_bytes
+        return (
+            sum(segment.end for segment in self._files.segments) + self._pending_bytes
+        )
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Add entries that follow the last one.
@@ -205,7 +191,7 @@ class Journal:
         """
         if not entries:
             return
-        self._require_alive()
+        self._files.require_alive()
         following = self._position.last_index + 1
         expected = range(following, following + len(entries))
         if [entry.index for entry in entries] != list(expected):
@@ -253,17 +239,9 @@ class Journal:
         call tries again. Any other OSError is final: the kernel may have dropped the
         pages it could not write, so a second fdatasync would prove nothing.
         """
-        if not self._records:
-            return
-        self._require_alive()
-        segment = self._segments[-1]
-        body = encode_records(self._records)
-        end = segment.end + HEAD_BYTES + len(body)
-        if end > self._segment_bytes:
-            self._begin_segment(segment.sequence + 1)
-        else:
-            self._write(segment, body, end)
-        self._settle()
+        if self._records:
+            self._files.write(self._records, self._synced)
+            self._settle()
 
     def drop_before(self, index: int) -> None:
         """Remove the segments that hold nothing from entry ``index`` on.
@@ -272,37 +250,31 @@ class Journal:
         durable before the next: so no crash leaves a gap. Raises DiskFullError, to be
         tried again, or OSError, which is final.
         """
-        self._require_alive()
-        while len(self._segments) > 1 and self._segments[0].last_live < index:
-            oldest = self._segments[0]
-            try:
-                with suppress(FileNotFoundError):  # it went, and the next step failed
-                    self._disk.unlink(oldest.path)
-                self._disk.sync_directory(self.directory)
-            except OSError as error:
-                raise self._failure(error) from error
-            del self._segments[0]
-            kept_from = min(oldest.last_live, self._position.last_index)
+        self._files.require_alive()
+        segments = self._files.segments
+        while len(segments) > 1 and segments[0].last_live < index:
+            last_live = segments[0].last_live
+            self._files.drop_oldest()
+            kept_from = min(last_live, self._position.last_index)
             self._position.forget_before(kept_from)
 
     def close(self) -> None:
         """Sync, unless an earlier failure was final, and let go. Idempotent."""
         try:
-            if self._problem is None:
+            if self._files.is_alive:
                 self.sync()
         finally:
             self.abandon()
 
     def abandon(self) -> None:
         """Let go without a sync, as a killed process would. Idempotent."""
-        self._problem = self._problem or "it is closed"
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        was_open = self._files.is_open
+        self._files.close()
+        if was_open:
             self._disk.unlock(self.directory)
 
     def _add(self, record: Record) -> None:
-        self._require_alive()
+        self._files.require_alive()
         self._position.apply(record)
         self._records.append(record)
 
@@ -314,157 +286,49 @@ class Journal:
         else:
             self._records.append(record)
 
-    def _require_alive(self) -> None:
-        if self._problem is not None:
-            raise OSError(
-                f"journal {self.directory} takes nothing more: {self._problem}"
-            )
-
-    def _failure(
-        self, error: OSError, *, is_final: bool = False
-    ) -> DiskFullError | OSError:
-        """What to raise for ``error``, having noted what follows from it."""
-        if error.errno in _FULL and not is_final:
-            return DiskFullError(f"no room for the journal {self.directory}: {error}")
-        self._problem = f"an earlier write failed: {error}"
-        return error
-
-    # --- writing -----------------------------------------------------------------
-
-    def _write(self, segment: Segment, body: bytes, end: int) -> None:
-        file = self._file
-        assert file is not None
-        batch = encode_batch(segment.seed, segment.end, body)
-        try:
-            if end > self._room:
-                file.allocate(self._segment_bytes)
-                self._room = self._segment_bytes
-            file.write(segment.end, batch)
-        except OSError as error:
-            raise self._failure(error) from error
-        try:
-            file.sync()
-        except OSError as error:
-            # The page cache may show it to the next process, though it is not on the
-            # disk. Nobody was told of it: better it is gone.
-            with suppress(OSError):
-                file.truncate(segment.end)
-            raise self._failure(error, is_final=True) from error
-        segment.end = end
-
-    def _begin_segment(self, sequence: int) -> None:
-        """Make the next segment, with all that waits in its first batch.
-
-        It is written under another name, which it gets when it is durable: so what
-        has the name of a segment begins with a valid batch.
-        """
-        owner = self._owner
-        header, seed = encode_header(
-            Names(
-                sequence, owner.engine, owner.cluster_id, owner.node_id, self.instance
-            )
-        )
-        body = encode_records([self._synced, *self._records])
-        content = header + encode_batch(seed, len(header), body)
-        path = f"{self.directory}/{segment_name(sequence)}"
-        file = self._make_file(path, content)
-        if self._file is not None:
-            previous = self._segments[-1]
-            previous.last_live = self._synced.last_index
-            with suppress(OSError):  # only gives back room
-                self._file.truncate(previous.end)
-            self._file.close()
-        self._file = file
-        self._room = max(self._segment_bytes, len(content))
-        self._segments.append(
-            Segment(sequence=sequence, path=path, seed=seed, end=len(content))
-        )
-
-    def _make_file(self, path: str, content: bytes) -> File:
-        """A new segment, durable, or nothing of it."""
-        draft = path + DRAFT_SUFFIX
-        file: File | None = None
-        is_final = False
-        try:
-            if self._disk.exists(draft):
-                self._disk.unlink(draft)
-            file = self._disk.open(draft, create=True)
-            file.allocate(max(self._segment_bytes, len(content)))
-            file.write(0, content)
-            is_final = True
-            file.sync()
-            is_final = False
-            self._disk.rename(draft, path)
-            is_final = True
-            self._disk.sync_directory(self.directory)
-        except OSError as error:
-            if file is not None:
-                file.close()
-            for leftover in (path, draft):
-                with suppress(OSError):
-                    self._disk.unlink(leftover)
-            raise self._failure(error, is_final=is_final) from error
-        return file
-
     def _settle(self) -> None:
         """What waited is durable."""
         records, self._records = self._records, []
         self._pending_bytes = 0
-        self._synced = self._position.opening(self._segments[-1].end)
-        if len(self._segments) == 1:
+        *closed, current = self._files.segments
+        self._synced = self._position.opening(current.end)
+        if not closed:
             return
         is_reset = False
         for record in records:
             if isinstance(record, (Truncate, Reset)):
-                limit_live(self._segments[:-1], record)
+                limit_live(closed, record)
                 is_reset |= isinstance(record, Reset)
         if is_reset:
             self.drop_before(self.first_index)
 
-    # --- opening -----------------------------------------------------------------
-
     def _recover(self, draw_instance: Callable[[], str]) -> None:
+        files = self._files
         found = recover(self._disk, self.directory, self._owner)
-        for name in self._disk.list(self.directory):
-            if is_draft(name):
-                self._disk.unlink(f"{self.directory}/{name}")
+        files.remove_drafts()
         if found is None:
-            self.instance = draw_instance()
-            self._begin_segment(1)
+            self.instance = files.instance = draw_instance()
+            files.write([], self._synced)
             self._note_recovered([], ())
             return
-        self._file = file = found.file
-        self.instance = found.instance
-        self._segments = found.replay.segments
+        self.instance = files.instance = found.instance
+        segments = found.replay.segments
         self._position = found.replay.position
-        repairs = self._mend(file, found.torn_bytes)
-        self._room = file.size()
+        files.go_on(found.file, segments, found.torn_bytes)
+        repairs: tuple[str, ...] = ()
+        if found.torn_bytes:
+            repair = (
+                f"{segments[-1].path}: cut {found.torn_bytes} bytes of an unfinished "
+                f"write at byte {segments[-1].end}"
+            )
+            logger.warning("journal %s", repair)
+            repairs = (repair,)
         self._note_recovered(found.replay.entries, repairs)
         self.drop_before(self.first_index)  # where a reset was cut short
 
-    def _mend(self, file: File, torn_bytes: int) -> tuple[str, ...]:
-        """Cut what was not finished, and make durable what we shall rely on: a killed
-        process may have written it without a sync."""
-        segment = self._segments[-1]
-        repairs: tuple[str, ...] = ()
-        try:
-            if torn_bytes:
-                file.truncate(segment.end)
-                repairs = (
-                    f"{segment.path}: cut {torn_bytes} bytes of an unfinished write "
-                    f"at byte {segment.end}",
-                )
-            file.sync()
-            self._disk.sync_directory(self.directory)
-        except OSError as error:
-            raise self._failure(error, is_final=True) from error
-        for repair in repairs:
-            logger.warning("journal %s", repair)
-        return repairs
-
     def _note_recovered(self, entries: list[Entry], repairs: tuple[str, ...]) -> None:
         position = self._position
-        self._synced = position.opening(self._segments[-1].end)
+        self._synced = position.opening(self._files.segments[-1].end)
         self._recovered = Recovered(
             term=position.term,
             vote=position.vote,

@@ -66,7 +66,7 @@ def written() -> Written:
 
     def sync() -> None:
         journal.sync()
-        segment = journal._segments[-1]
+        segment = journal._files.segments[-1]
         state = State(*ballot, (0, 0), tuple(log))
         synced.append((segment.path, segment.end, state))
 
@@ -76,7 +76,9 @@ def written() -> Written:
         journal.append(new)
         log.extend(new)
 
-    synced.append((journal._segments[-1].path, journal._segments[-1].end, State()))
+    synced.append(
+        (journal._files.segments[-1].path, journal._files.segments[-1].end, State())
+    )
     append(1, 20, 20)
     sync()
     journal.set_ballot(2, "n1")
@@ -223,7 +225,7 @@ def test_journal_takes_no_copy_of_itself_for_a_part_of_itself(
     journal = open_journal(disk, segment_bytes=100_000)
     journal.append([Entry(b"first", 1, 1)])
     journal.sync()
-    path, end = journal._segments[-1].path, journal._segments[-1].end
+    path, end = journal._files.segments[-1].path, journal._files.segments[-1].end
     copy = disk.save()[path][:end]
     journal.append([Entry(copy + b"".join(written.image.values()), 2, 1)])
     journal.sync()

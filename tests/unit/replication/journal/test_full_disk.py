@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from support.journals import (
@@ -103,6 +105,48 @@ def test_journal_tries_again_at_the_same_place_when_a_write_found_no_room() -> N
         watched.disk.crash()
         watched.open()
         assert watched.current.last_index == 4
+
+
+def test_journal_goes_on_in_another_segment_when_a_write_found_no_room() -> None:
+    """What the write left must not be taken for damage, nor for a batch."""
+    for seed in range(60):
+        watched = WatchedJournal(make_disk(seed))
+        watched.open()
+        watched.append(1, term=1)
+        watched.sync()
+        watched.journal.close()
+        (name,) = watched.disk.list(DIRECTORY)
+        watched.disk.open(f"{DIRECTORY}/{name}").truncate(watched.journal.size_bytes)
+        watched.open()
+        watched.append(2, term=1, size=50)
+        if seed % 2:
+            watched.disk.room_bytes = seed
+            with pytest.raises(DiskFullError):
+                watched.sync()
+        else:
+            with full_after_the_write(), pytest.raises(DiskFullError):
+                watched.sync()
+        watched.disk.room_bytes = None
+        watched.append(2, term=1, size=SEGMENT_BYTES)
+        watched.sync()
+        assert len(watched.disk.list(DIRECTORY)) == 2
+        watched.disk.crash()
+        watched.open()
+        assert watched.current.last_index == 5
+
+
+@contextmanager
+def full_after_the_write() -> Iterator[None]:
+    """Writes say that there is no room, though they are done."""
+    write = SimFile.write
+
+    def write_and_refuse(self: SimFile, offset: int, data: bytes) -> None:
+        write(self, offset, data)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SimFile, "write", write_and_refuse)
+        yield
 
 
 def test_journal_frees_room_on_a_full_disk() -> None:
