@@ -35,7 +35,8 @@ class Replica:
     A snapshot is restored into the same ``state``, in place, so whoever holds it sees
     the new content; whoever holds one of its tables does not. Nobody is told which
     rows changed: a leader never restores (what it lacks nobody has), and a follower
-    has no listener. So with a listener it asserts.
+    has no listener. One that is there all the same is of a term that is over, whose
+    services have not had a turn since: it hears nothing more.
     """
 
     def __init__(self, *, cluster_id: str, clock: ClusterClock) -> None:
@@ -80,8 +81,7 @@ class Replica:
         return sum(len(table) for table in self._discarded)
 
     def _swap(self, restored: ClusterState) -> None:
-        assert self._listener is None, "a leader does not restore"
-        self._restoration = None
+        self._restoration = self._listener = None
         old = attrs.evolve(self.state)
         for name in _FIELDS:
             setattr(self.state, name, getattr(restored, name))
