@@ -26,15 +26,14 @@ from typing import Generic, Protocol, TypeVar
 import trio
 
 from raftleader.replication import link_messages
+from raftleader.replication.dialling import Dialling
 from raftleader.replication.link_messages import (
     PING,
     PONG,
-    PROTOCOL_VERSION,
     REASONS,
     WELCOME,
     BadMessageError,
     Hello,
-    LinkRefusedError,
     Refused,
 )
 from raftleader.replication.outgoing import Outgoing
@@ -44,7 +43,6 @@ from transports.interface import (
     FrameTooLargeError,
     Link,
     Transport,
-    TransportError,
 )
 
 logger = logging.getLogger(__name__)
@@ -116,9 +114,19 @@ class Mesh(Generic[M]):
         self._engine = engine
         self._address = members[node_id]
         self._transport = transport
+        self._dialling = Dialling(
+            cluster_id=cluster_id,
+            node_id=node_id,
+            engine=engine,
+            address=self._address,
+            transport=transport,
+            rng=rng,
+            settings=settings,
+            refusals=self.refusals,
+            listener=inbox,
+        )
         self._decode = decode
         self._inbox = inbox
-        self._rng = rng
         self._settings = settings
         self._is_open_to_guests = is_open_to_guests
         self._nursery: trio.Nursery | None = None
@@ -137,7 +145,7 @@ class Mesh(Generic[M]):
         await nursery.start(self._transport.serve, self._address, self._serve_link)
         self._nursery = nursery
         for outgoing in self._outgoing.values():
-            nursery.start_soon(self._keep_dialling, outgoing)
+            nursery.start_soon(self._dialling.keep_link, outgoing)
 
     def set_members(self, members: Mapping[str, str]) -> None:
         """From now on these are the members, by node id, with their addresses.
@@ -174,14 +182,15 @@ class Mesh(Generic[M]):
             if wanted.get(peer) != outgoing.address:
                 del self._outgoing[peer]
                 outgoing.end_at(trio.current_time() + self._settings.silence_s)
-                if peer not in wanted:
+                outgoing.is_replaced = peer in wanted
+                if not outgoing.is_replaced:
                     self._dismiss(peer)
         for peer, address in wanted.items():
             if peer not in self._outgoing:
                 outgoing = Outgoing(peer, address, self._settings.outbox_frames_max)
                 self._outgoing[peer] = outgoing
                 if self._nursery is not None:
-                    self._nursery.start_soon(self._keep_dialling, outgoing)
+                    self._nursery.start_soon(self._dialling.keep_link, outgoing)
 
     def _dismiss(self, peer: str) -> None:
         """Close the link of who left, so that its next Hello tells it."""
@@ -195,91 +204,6 @@ class Mesh(Generic[M]):
         if link is not None and self._nursery is not None:
             self._nursery.start_soon(close_later)
 
-    # --- links that we dial: sending ---------------------------------------------
-
-    async def _keep_dialling(self, outgoing: Outgoing) -> None:
-        peer, refused_for = outgoing.peer, ""
-        pause_s = self._settings.redial_min_s
-        with outgoing.scope:
-            while True:
-                try:
-                    with trio.fail_after(self._settings.handshake_s):
-                        link = await self._dial(outgoing)
-                except LinkRefusedError as error:
-                    self.refusals[f"refused by peer: {error.reason}"] += 1
-                    if error.reason != refused_for:
-                        refused_for = error.reason
-                        logger.warning(
-                            "node %s: %s at %s refuses our links: %s",
-                            *(self._node_id, peer, outgoing.address, error),
-                        )
-                except (TransportError, BadMessageError, trio.TooSlowError) as error:
-                    logger.debug(
-                        "node %s: no link to %s: %s", self._node_id, peer, error
-                    )
-                else:
-                    pause_s, refused_for = self._settings.redial_min_s, ""
-                    await self._send_on(outgoing, link)
-                await trio.sleep(pause_s * self._rng.uniform(0.5, 1.0))
-                pause_s = min(2 * pause_s, self._settings.redial_max_s)
-
-    async def _dial(self, outgoing: Outgoing) -> Link:
-        link = await self._transport.dial(outgoing.address)
-        try:
-            hello = Hello(
-                protocol=PROTOCOL_VERSION,
-                cluster_id=self._cluster_id,
-                sender=self._node_id,
-                recipient=outgoing.peer,
-                engine=self._engine,
-                address=self._address,
-            )
-            await link.send(link_messages.encode(hello))
-            link_messages.decode_answer(await link.receive())
-        except BaseException:
-            await _close(link)
-            raise
-        return link
-
-    async def _send_on(self, outgoing: Outgoing, link: Link) -> None:
-        """Use a link for as long as it lives and its other end answers."""
-        peer = outgoing.peer
-        outgoing.set_up(True)
-        self._inbox.link_up(peer)
-        try:
-            async with trio.open_nursery() as nursery:
-
-                async def until_broken(work: _LinkWork) -> None:
-                    try:
-                        await work(link, outgoing)
-                    except (TransportError, BadMessageError, trio.TooSlowError):
-                        nursery.cancel_scope.cancel()
-
-                nursery.start_soon(until_broken, self._write)
-                nursery.start_soon(until_broken, self._ping)
-                nursery.start_soon(until_broken, self._await_pongs)
-        finally:
-            outgoing.set_up(False)
-            if self._outgoing.get(peer, outgoing) is outgoing:
-                self._inbox.link_down(peer)
-            await _close(link)
-
-    async def _write(self, link: Link, outgoing: Outgoing) -> None:
-        while True:
-            await link.send_many(await outgoing.take())
-
-    async def _ping(self, link: Link, outgoing: Outgoing) -> None:
-        while True:
-            await trio.sleep(self._settings.ping_interval_s)
-            outgoing.put([PING])
-
-    async def _await_pongs(self, link: Link, outgoing: Outgoing) -> None:
-        while True:
-            with trio.fail_after(self._settings.silence_s):
-                answer = await link.receive()
-            if answer != PONG:
-                raise BadMessageError("unexpected", f"{len(answer)} bytes, no Pong")
-
     # --- links that we accept: receiving -------------------------------------------
 
     async def _serve_link(self, link: Link) -> None:
@@ -288,6 +212,7 @@ class Mesh(Generic[M]):
             with trio.fail_after(self._settings.handshake_s):
                 hello = await self._receive_hello(link)
             peer = hello.sender
+            self._outgoing[peer].seems_up()
             await self._replace_incoming(peer, link)
             try:
                 await self._receive_on(peer, link)
@@ -395,12 +320,3 @@ class Mesh(Generic[M]):
             return
         self._warned_at[key] = now
         logger.warning("node %s: closed a link from %s", self._node_id, problem)
-
-
-class _LinkWork(Protocol):
-    async def __call__(self, link: Link, outgoing: Outgoing) -> None: ...
-
-
-async def _close(link: Link) -> None:
-    with trio.CancelScope(shield=True):  # closing never waits for the peer
-        await link.aclose()

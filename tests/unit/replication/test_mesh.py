@@ -265,6 +265,7 @@ class MeshMaker:
             "cluster_id": "c",
             "engine": "pysyncobj",
             "transport": self.network.transport(node_id),
+            "settings": RaftSettings(),
         }
         mesh = Mesh[wire.RaftMessage](
             node_id=node_id,
@@ -272,7 +273,6 @@ class MeshMaker:
             decode=wire.decode,
             inbox=notes,
             rng=random.Random(1),
-            settings=RaftSettings(),
             **(defaults | options),
         )
         return mesh, notes
@@ -365,6 +365,20 @@ async def test_member_with_another_address_is_dialled_there(
         await trio.sleep(5)
         assert one.peers_connected == ("n2",)
         assert seen.events == [("up", "n2"), ("up", "n2")]
+        nursery.cancel_scope.cancel()
+
+
+async def test_peer_that_comes_back_is_dialled_as_soon_as_it_dials(
+    autojump_clock: MockClock,
+) -> None:
+    settings = RaftSettings(redial_min_s=5.0, redial_max_s=60.0)
+    async with trio.open_nursery() as nursery:
+        maker = MeshMaker(nursery)
+        waiting, _ = await maker.start("n1", "n2", settings=settings)
+        await trio.sleep(100)
+        await maker.start("n2", "n1")
+        await trio.sleep(0.1)
+        assert waiting.peers_connected == ("n2",)
         nursery.cancel_scope.cancel()
 
 
