@@ -28,7 +28,8 @@ class Applying:
         entries: Applied since ``restored`` or ``snapshot_begun``; and their bytes.
         size_bytes: See ``entries``.
         configuration: In force at ``index``; that is, committed.
-        passed: Those that came into force since this was emptied, oldest first.
+        passed: Those that came into force since this was emptied, oldest first, with
+            the index since which each is in force, or at which it was found so.
         is_paused: A snapshot is being read into the machine.
     """
 
@@ -44,7 +45,7 @@ class Applying:
         self.entries = 0
         self.size_bytes = 0
         self.configuration = configuration
-        self.passed: list[Configuration] = []
+        self.passed: list[tuple[int, Configuration]] = []
         self.is_paused = False
         self._machine = machine
         self._proposals = proposals
@@ -66,7 +67,7 @@ class Applying:
                 result = machine_apply(index, entry.term, data[1:])
             elif kind == _CONFIGURATION:
                 self.configuration = read_configuration(data)
-                self.passed.append(self.configuration)
+                self.passed.append((index, self.configuration))
             self.index = index
             self.entries += 1
             size_bytes += len(data)
@@ -80,7 +81,7 @@ class Applying:
         """The machine's state is that after ``index`` now."""
         self.index = index
         self.configuration = configuration
-        self.passed.append(configuration)
+        self.passed.append((index, configuration))
         self.is_paused = False
         self.count_anew()
         self._proposals.skip_to(index)

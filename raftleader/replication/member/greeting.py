@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from raftleader.replication.raft.messages import Name
+from raftleader.replication.raft.messages import Count, Name
 
 Instances = Annotated[dict[Name, Name], Meta(max_length=255)]
 
@@ -29,6 +29,9 @@ class Greeting(
             on its disk; None while it has not heard them all, or joined later.
         is_formed: The sender knows that every first voter keeps the same ``first``.
         is_answer: To a greeting; it asks for none back.
+        as_of: The committed configuration at this index of the log names the sender
+            with this instance; 0: none that it knows of. Whoever has not applied that
+            entry learns here that an older instance was removed.
     """
 
     sender: Name
@@ -37,3 +40,4 @@ class Greeting(
     first: Instances | None = None
     is_formed: bool = False
     is_answer: bool = False
+    as_of: Count = 0

@@ -9,6 +9,7 @@ from raftleader.replication.member.formation import REPEAT_S, Formation
 from raftleader.replication.member.greeting import Greeting
 from raftleader.replication.member.instances import NOT_GREETED, Instances
 from raftleader.replication.member.opening import (
+    AS_OF_NOTE,
     FORMATION_NOTE,
     INSTANCES_NOTE,
     Opened,
@@ -41,8 +42,9 @@ class Greetings:
         self._node_id = node_id
         self._instance = opened.journal.instance
         self._instances = Instances(opened.instances)
+        self._as_of = self._noted_as_of = opened.as_of
         if opened.is_at_snapshot:
-            self._instances.committed(opened.start.configuration)
+            self.members_changed(opened.start.configuration, opened.start.base_index)
         self._formation = Formation(
             node_id=node_id,
             instance=self._instance,
@@ -73,8 +75,15 @@ class Greetings:
         """When greetings are due again; only while not formed."""
         return float("-inf") if self._is_news or self._outgoing else self._greet_at_s
 
-    def hear(self, peer: str, greeting: Greeting, committed: Configuration) -> str:
-        """``peer`` greeted. Returns why it is not listened to, or nothing.
+    def hear(
+        self,
+        peer: str,
+        greeting: Greeting,
+        committed: Configuration,
+        applied_index: int,
+    ) -> str:
+        """``peer`` greeted; ``committed`` is in force at ``applied_index``. Returns
+        why it is not listened to, or nothing.
 
         Raises ConfigError if this node cannot take part with its directory."""
         if greeting.cluster_id != self._cluster_id:
@@ -82,7 +91,8 @@ class Greetings:
         if greeting.sender != peer:
             return "other sender"
         self._formation.hear(greeting)
-        self._instances.greeted(peer, greeting.instance, committed)
+        is_news = greeting.as_of > applied_index
+        self._instances.greeted(peer, greeting.instance, committed, is_news=is_news)
         self._is_news = True
         if not greeting.is_answer:
             self._outgoing[peer] = True
@@ -105,10 +115,17 @@ class Greetings:
             self._outgoing[peer] = False
         return refusal
 
-    def members_changed(self, committed: Configuration) -> None:
-        """A membership change was committed and applied."""
+    def members_changed(self, committed: Configuration, index: int) -> bool:
+        """``committed`` is in force at ``index``. True: others should be greeted
+        again, with news of ourselves."""
         self._instances.committed(committed)
         self._is_news = True
+        own = committed.peer(self._node_id)
+        if own is None or own.instance != self._instance:
+            return False
+        is_first = self._as_of == 0
+        self._as_of = index
+        return is_first
 
     def to_be_learned(self, core: RaftCore) -> LearnInstance | None:
         """As leader: the instance of a learner that the configuration lacks. It has
@@ -143,6 +160,9 @@ class Greetings:
                 self._outgoing[peer] = False
         if self._instances.is_changed:
             journal.note(INSTANCES_NOTE, self._instances.encoded())
+        if self._as_of != self._noted_as_of:
+            self._noted_as_of = self._as_of
+            journal.note(AS_OF_NOTE, b"%d" % self._as_of)
         if not self.is_formed and now_s >= self._greet_at_s:
             self._greet_at_s = now_s + REPEAT_S
             for peer in self._others:
@@ -166,6 +186,7 @@ class Greetings:
                     first=note.first,
                     is_formed=note.is_formed,
                     is_answer=is_answer,
+                    as_of=self._as_of,
                 ),
             )
             for peer, is_answer in sorted(outgoing.items())

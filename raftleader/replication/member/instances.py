@@ -6,7 +6,9 @@ voter is bound to the first that was seen under its name, and a learner to none:
 promised nothing yet, and a node that learns of a removal and a new beginning at once
 (from a snapshot, say) must not hold the old directory against it. So no learner
 becomes a voter before its instance is in the configuration: its leader puts it there
-as soon as the learner has acknowledged the entry that added it.
+as soon as the learner has acknowledged the entry that added it. And whoever is so far
+behind that it does not know of the new beginning is told by the member's greeting,
+from which entry on its instance is in the configuration (``Greeting.as_of``).
 
 Frames of a peer are taken once it greeted, and only if it greeted with the instance
 that it is bound to.
@@ -45,12 +47,18 @@ class Instances:
                 self.is_changed = True
         self._verdicts.clear()
 
-    def greeted(self, peer: str, instance: str, committed: Configuration) -> None:
-        """``peer`` says who it is. ``committed``: bind members only."""
+    def greeted(
+        self, peer: str, instance: str, committed: Configuration, *, is_news: bool
+    ) -> None:
+        """``peer`` says who it is. ``committed``: bind members only. ``is_news``: a
+        configuration that is newer than that names it so."""
         self._greeted[peer] = instance
         self._verdicts.clear()
         member = committed.peer(peer)
-        if member is not None and member.is_voter:
+        if is_news and self._bound.get(peer) != instance:
+            self._bound[peer] = instance
+            self.is_changed = True
+        elif member is not None and member.is_voter:
             self.bind({peer: instance})
 
     def forget_greeting(self, peer: str) -> None:

@@ -33,6 +33,7 @@ ENGINE = "raft"
 MEMBERS_NOTE = "members"
 FORMATION_NOTE = "formation"
 INSTANCES_NOTE = "instances"
+AS_OF_NOTE = "as of"
 
 
 class MembersNote(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,6 +56,7 @@ class Opened:
     members: MembersNote
     formation: FormationNote
     instances: bytes | None
+    as_of: int
     repairs: tuple[str, ...]
 
     @property
@@ -120,6 +122,7 @@ def open_member(
         members=members,
         formation=formation,
         instances=notes.get(INSTANCES_NOTE),
+        as_of=int(notes.get(AS_OF_NOTE, b"0")),
         repairs=recovered.repairs + store.problems,
     )
 

@@ -17,6 +17,7 @@ from raftleader.replication.member.parts import Parts
 from raftleader.replication.member.proposals import Proposals
 from raftleader.replication.member.requests import Requests
 from raftleader.replication.member.writing import Outgoing, Writing
+from raftleader.replication.raft.configuration import Configuration
 from raftleader.replication.raft.core import RaftCore, Role
 from raftleader.replication.raft.messages import Message
 
@@ -68,14 +69,16 @@ class Stepping:
         self.parts = make_parts(now_s)
         self.core: RaftCore = self.parts.core
         self._committed = self.parts.applying.configuration
-        self._is_learner_unknown = True
+        self._is_learner_unknown = _lacks_instance(self._committed)
         self._see_leadership()
 
     def receive(self, peer: str, message: Message | Greeting, now_s: float) -> None:
         self.now_s = now_s
         greetings = self._greetings
         if isinstance(message, Greeting):
-            refusal = greetings.hear(peer, message, self._committed)
+            refusal = greetings.hear(
+                peer, message, self._committed, self.parts.applying.index
+            )
         elif not self.is_formed:
             refusal = NOT_FORMED
         elif self._writing.is_full:
@@ -211,13 +214,13 @@ class Stepping:
     def _see_members(self) -> None:
         """Each configuration by itself: a member may be gone in one of them."""
         applying = self.parts.applying
-        for configuration in applying.passed:
-            self._greetings.members_changed(configuration)
+        for index, configuration in applying.passed:
+            if self._greetings.members_changed(configuration, index):
+                for peer in sorted(self.links):
+                    self._greetings.greet(peer)
         applying.passed.clear()
         self._committed = applying.configuration
-        self._is_learner_unknown = any(
-            not (peer.is_voter or peer.instance) for peer in self._committed.peers
-        )
+        self._is_learner_unknown = _lacks_instance(self._committed)
 
     def _see_leadership(self) -> None:
         core, seen = self.core, self.leadership
@@ -248,3 +251,8 @@ class Stepping:
         """With our best guess of who does lead."""
         leader = self.core.leader
         return NotLeaderError(None if leader == self._node_id else leader)
+
+
+def _lacks_instance(configuration: Configuration) -> bool:
+    """There is a learner whose data directory the configuration does not name."""
+    return any(not (peer.is_voter or peer.instance) for peer in configuration.peers)

@@ -385,6 +385,11 @@ class RaftCore:
         return self._group.log.term_at(index)
 
     @property
+    def stable_index(self) -> int:
+        """The last entry that is on disk here."""
+        return self._group.log.stable_index
+
+    @property
     def configuration_index(self) -> int:
         """Of the entry that put ``configuration`` in force."""
         return self._group.log.configuration_index

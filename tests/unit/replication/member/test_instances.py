@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from raftleader.errors import InvalidInputError, OutcomeUnknownError
+from raftleader.replication.member import Greeting
 from raftleader.replication.member.proposals import Proposals
 from raftleader.replication.member.requests import Requests
 from raftleader.replication.raft.configuration import Peer
 from raftleader.replication.raft.membership import AddLearner, Promote, Remove
+from raftleader.replication.raft.messages import RequestVote
 
 World = Any
 
@@ -84,6 +86,41 @@ def test_learner_is_not_promoted_before_its_directory_is_known(world: World) -> 
     change(world, Promote("d"))
     known = world.members["a"].configuration.peer("d")
     assert known is not None and known.instance == world.members["d"].instance
+
+
+def test_node_that_is_behind_believes_a_greeting_of_a_later_configuration(
+    world: World,
+) -> None:
+    world.start_group("a", "b", "c")
+    world.elect()
+    member = world.members["a"]
+    applied = member.statistics().applied_index
+    vote = RequestVote(sender="b", term=9, last_index=99, last_term=8, is_probe=False)
+    for as_of, refusals in ((applied, 1), (applied + 1, 1), (0, 2)):
+        greeting = Greeting(
+            sender="b", cluster_id="c", instance=f"other-{as_of}", as_of=as_of
+        )
+        member.receive("b", greeting, world.now_s)
+        member.receive("b", vote, world.now_s)
+        assert member.refusals["other instance"] == refusals
+
+
+def test_replaced_member_says_since_when_it_is_one(world: World) -> None:
+    world.start_group("a", "b", "c")
+    leader = world.elect()
+    replaced = next(name for name in "abc" if name != leader)
+    world.keeps_messages = True
+    replace(world, replaced, *[name for name in "abc" if name != replaced])
+    world.stop(replaced)
+    world.seen.clear()
+    world.restart(replaced)
+    world.run(0.1)
+    greetings = [
+        message
+        for sender, _, message in world.seen
+        if sender == replaced and isinstance(message, Greeting)
+    ]
+    assert greetings and all(one.as_of > 0 for one in greetings)
 
 
 class GivenUp:
