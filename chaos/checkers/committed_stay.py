@@ -16,6 +16,16 @@ class CommittedStay:
     def __init__(self) -> None:
         self.entries: dict[int, tuple[int, bytes]] = {}
         self.last_index = 0
+        self._terms: dict[int, tuple[str, int]] = {}
+
+    def committed(self, node: str, index: int, term: int) -> list[str]:
+        """``node`` takes its entry ``index``, which is of ``term``, for committed."""
+        other, known = self._terms.setdefault(index, (node, term))
+        if known == term:
+            return []
+        return [
+            f"{node} commits entry {index} of term {term}, {other} that of term {known}"
+        ]
 
     def applied(self, node: str, index: int, term: int, data: bytes) -> list[str]:
         """``node`` applies this. Look at ``last_index`` before to see if it is new."""

@@ -1,16 +1,147 @@
-"""Bugs to be planted, each the kind that a checker exists for."""
+"""Bugs to be planted, each of the kind that a checker exists for.
+
+Each takes one rule out of the real code, by putting something else in the place of one
+small method. A simulation that does not find them would not find the like of them.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
+import attrs
+
+from agent.machine.tasks import TaskTable
 from raftleader.errors import ConfigError
+from raftleader.protocol.agent_rpc import TaskOrder
+from raftleader.replication.member.applying import Applying
+from raftleader.replication.member.writing import Writing
+from raftleader.replication.raft.configuration import Configuration
+from raftleader.replication.raft.election import Election
+from raftleader.replication.raft.following import Following
+from raftleader.replication.raft.leading import Leading
+from raftleader.state import apply
+from raftleader.state.apply_time import apply_begin_term
+from raftleader.state.cluster import ClusterState
+from raftleader.state.commands import BeginTerm
+from raftleader.state.context import Context
+from raftleader.state.outcomes import Outcome
+from raftleader.state.tables import drop_offer
+
+
+def _sync_now_and_then(self: Writing) -> None:
+    """Three of four syncs are left to a later step; the messages leave all the same."""
+    late = getattr(self, "late", 0)
+    self.late = (late + 1) % 4  # type: ignore[attr-defined]
+    if late == 3:
+        _sync(self)
+
+
+def _truncate_always(
+    self: Following,
+    message: Any,
+    after: int,
+    entries: tuple[tuple[int, bytes], ...],
+) -> bool:
+    """Whatever follows the place of an append is cut, conflict or not."""
+    log = self._group.log
+    if after < log.last_index and after >= log.base_index:
+        self._truncate(after + 1)
+    return _append(self, message, after, entries)
+
+
+def _forget_the_vote(self: Election, candidate: str) -> None:
+    """A vote is given, and not remembered."""
+    self._group.deadline = self._group.now_s + self._group.timeout_s
+
+
+def _commit_any_term(self: Leading, index: int) -> bool:
+    """A majority of copies counts for entries of earlier terms too."""
+    return True
+
+
+def _take_any_term(self: Leading, message: Any) -> bool:
+    """An answer to an earlier reign counts in this one."""
+    return True
+
+
+def _commit_all_there_is(self: Following, commit_index: int, matched: int) -> None:
+    """The leader's commit index counts for entries that it never saw."""
+    self._group.commit(min(commit_index, self._group.log.last_index))
+
+
+def _restored_one_early(
+    self: Applying, index: int, configuration: Configuration
+) -> None:
+    """After a snapshot the entry before it is applied once more."""
+    _restored(self, index, configuration)
+    self.index = index - 1
+
+
+def _begin_term_without_an_offer(
+    state: ClusterState, ctx: Context, command: BeginTerm
+) -> Outcome:
+    """A new leader loses the offer that is outstanding longest."""
+    outcome = apply_begin_term(state, ctx, command)
+    for offer_id in sorted(state.offers)[:1]:
+        drop_offer(state, ctx, state.offers[offer_id])
+    return outcome
+
+
+def _run_again(self: TaskTable, order: TaskOrder) -> None:
+    """An agent forgets which tasks it has finished."""
+    self.used.clear()
+    _run(self, order)
+
+
+_sync = Writing._sync
+_append = Following._append
+_restored = Applying.restored
+_run = TaskTable.run
+
+
+@attrs.frozen
+class Mutant:
+    """``put`` takes the place of ``owner.name``."""
+
+    owner: Any
+    name: str
+    put: Callable[..., Any]
+
+
+MUTANTS = {
+    "acknowledge-before-sync": Mutant(Writing, "_sync", _sync_now_and_then),
+    "truncate-unconditionally": Mutant(Following, "_append", _truncate_always),
+    "forget-the-vote": Mutant(Election, "_grant", _forget_the_vote),
+    "count-old-term-entries": Mutant(Leading, "_may_commit", _commit_any_term),
+    "skip-the-term-check": Mutant(Leading, "_is_of_this_term", _take_any_term),
+    "commit-beyond-match": Mutant(Following, "_merge_commit", _commit_all_there_is),
+    "apply-twice": Mutant(Applying, "restored", _restored_one_early),
+    "drop-an-offer": Mutant(apply, "apply_begin_term", _begin_term_without_an_offer),
+    "relaunch-finished-task": Mutant(TaskTable, "run", _run_again),
+}
+"""By the name under which ``raftleader chaos sim --mutant`` plants them."""
 
 
 @contextlib.contextmanager
 def planted(name: str | None) -> Iterator[None]:
-    """Plant the mutant of this name for a while; None plants nothing."""
-    if name is not None:
-        raise ConfigError(f"there is no mutant {name!r}")
-    yield
+    """Plant the mutant of this name for a while; None plants nothing.
+
+    Raises ConfigError for a name that is none.
+    """
+    if name is None:
+        yield
+        return
+    mutant = MUTANTS.get(name)
+    if mutant is None:
+        raise ConfigError(
+            f"--mutant {name}: there is none of that name; there are"
+            f" {', '.join(sorted(MUTANTS))}"
+        )
+    original = getattr(mutant.owner, mutant.name)
+    setattr(mutant.owner, mutant.name, mutant.put)
+    try:
+        yield
+    finally:
+        setattr(mutant.owner, mutant.name, original)

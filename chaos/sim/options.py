@@ -62,7 +62,7 @@ OFF_PROBABILITY = 0.35
 FEW_PROBABILITY = 0.25
 """Chance of a run that has only a few classes on, as a directed test would."""
 FEW_MAX = 5
-HEARTBEATS_S = (0.08, 0.12, 0.2, 0.3)
+HEARTBEATS_S = (0.08, 0.15, 0.25, 0.4)
 """Of a leader to its followers; the election timeouts are multiples of it."""
 PAUSES_S = (0.4, 0.8, 1.5, 3.0)
 """Mean time between the beginnings of two faults."""
@@ -102,10 +102,10 @@ class Options:
         """All of it, one line for the numbers and one for the faults."""
         off = [fault.label for fault in Fault if fault not in self.faults]
         return (
-            f"seed {self.seed} ({self.level}): {self.nodes} nodes, {self.agents} agents,"
-            f" {self.frameworks} frameworks, {self.seconds:g} s, a fault every"
-            f" {self.pause_s:g} s, heartbeat {self.heartbeat_s:g} s, latency"
-            f" {self.latency_s[0]:g} to {self.latency_s[1]:g} s, snapshots every"
+            f"seed {self.seed} ({self.level}): {self.nodes} nodes,"
+            f" {self.agents} agents, {self.frameworks} frameworks, {self.seconds:g} s,"
+            f" a fault every {self.pause_s:g} s, heartbeat {self.heartbeat_s:g} s,"
+            f" latency {self.latency_s[0]:g} to {self.latency_s[1]:g} s, snapshots every"
             f" {self.snapshot_entries} entries, {self.keep_entries} kept\n"
             f"on: {', '.join(fault.label for fault in self.faults) or 'no faults'}\n"
             f"off: {', '.join(off) or 'none'}"
@@ -130,14 +130,14 @@ def draw_options(
         seed=seed,
         level=level,
         faults=_draw_faults(rng, available),
-        nodes=5 if rng.random() < 0.2 else 3,
+        nodes=5 if rng.random() < 0.12 else 3,
         agents=agents,
         frameworks=frameworks,
         seconds=seconds,
         pause_s=rng.choice(PAUSES_S),
         heartbeat_s=rng.choice(HEARTBEATS_S),
         latency_s=rng.choice(LATENCIES_S),
-        snapshot_entries=rng.choice((30, 60, 120)),
+        snapshot_entries=rng.choice((20, 40, 80)),
         keep_entries=rng.choice((0, 5, 20)),
     )
 

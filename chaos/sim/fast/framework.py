@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from chaos.sim.fast.agenda import Agenda
     from chaos.sim.fast.judge import Judge
 
-APPETITE_S = 3.5
+APPETITE_S = 5.0
 """Mean time between two tasks that a framework wants to start."""
 TASK_S = (0.05, 3.0)
 HOWS = ("ok", "ok", "ok", "ok", "ok", "fail", "stubborn", "broken")
@@ -142,7 +142,7 @@ class SimFramework:
             framework_id=framework_id,
             offer_ids=tuple(offer.id for offer in offers),
             operations=(Launch(tasks=tuple(tasks)),),
-            refuse_ms=self.rng.choice((0, 2_000, 8_000)),
+            refuse_ms=self.rng.choice((0, 5_000, 20_000)),
         )
 
     def _task(self, agent_id: AgentId, rest: Resources) -> TaskInfo | None:

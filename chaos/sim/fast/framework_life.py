@@ -36,9 +36,9 @@ STREAM, CALLS = "stream", "calls"
 LOOK_S = 0.5
 SUBSCRIBE_TIMEOUT_S = 5.0
 ATTEMPT_TIMEOUT_S = 6.0
-HOLD_S = 4.0
-"""So long a framework that has all it wants keeps an offer when things are to end."""
-DECLINE_PROBABILITY = 0.08
+HOLD_S, KEEP = 4.0, 2
+"""When things are to end a framework keeps so many offers, and more for so long."""
+DECLINE_PROBABILITY = 0.05
 REFUSE_MS = (1_000, 5_000, 20_000, 90_000)
 RECONCILE_PROBABILITY = 0.02
 SUPPRESS_PROBABILITY = 0.004
@@ -361,8 +361,8 @@ class FrameworkLife:
         now_s = framework.agenda.now_s
         for offer_id, (_, came_s) in list(self.held.items()):
             if framework.is_finishing:
-                is_declined = now_s - came_s >= HOLD_S
-                refuse_ms = 6_000
+                is_declined = now_s - came_s >= HOLD_S and len(self.held) > KEEP
+                refuse_ms = 10_000
             else:
                 is_declined = (
                     now_s - came_s < 0.4

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from chaos.checkers.accepts_once import AcceptsOnce
 from chaos.checkers.answered_committed import AnsweredIsCommitted
 from chaos.checkers.callbacks_settled import CallbacksSettled
+from chaos.checkers.committed_safe import CommittedSafe, Log
 from chaos.checkers.committed_stay import CommittedStay
 from chaos.checkers.deadlines_durable import DeadlinesDurable
 from chaos.checkers.deposed_harmless import DeposedHarmless
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from chaos.sim.fast.node import NodeLife
 
 DIGEST_EVERY = 8
-EVERYTHING_EVERY = 16
+EVERYTHING_EVERY = 24
 """A digest, and a look at all rows, cost time in proportion to the state."""
 VIOLATIONS_MAX = 50
 FAILED = "nothing fails"
@@ -66,6 +67,7 @@ class Judge:
         self.one_vote = OneVote()
         self.durable = ToldIsDurable()
         self.committed = CommittedStay()
+        self.safe = CommittedSafe()
         self.digests = EqualDigests()
         self.answers = AnsweredIsCommitted()
         self.offers = OffersAccounted()
@@ -134,6 +136,20 @@ class Judge:
         self.counts["refused to run"] += 1
         if instance == 1:
             self.failed(f"{node} refuses to run, with its first disk: {text}")
+
+    def commits(self, node: str, index: int, term: int) -> None:
+        """``node`` takes its entries up to ``index`` for committed."""
+        problems = self.committed.committed(node, index, term)
+        if problems:
+            self.report(CommittedStay.name, problems)
+
+    def leader_commits(
+        self, node: str, index: int, term: int, logs: Mapping[str, Log]
+    ) -> None:
+        """Judge that by the logs of all nodes."""
+        problems = self.safe.committed(node, index, term, logs)
+        if problems:
+            self.report(CommittedSafe.name, problems)
 
     # --- the log --------------------------------------------------------------------
 
@@ -260,7 +276,7 @@ class ErrorLog(logging.Handler):
     def __init__(self, judge: Judge) -> None:
         super().__init__(logging.ERROR)
         self._judge = judge
-        self._before: list[tuple[logging.Logger, int, bool]] = []
+        self._before: list[tuple[logging.Logger, bool]] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         self._judge.failed(f"logged {record.levelname}: {record.getMessage()}")
@@ -268,13 +284,11 @@ class ErrorLog(logging.Handler):
     def __enter__(self) -> None:
         for name in self.LOGGERS:
             logger = logging.getLogger(name)
-            self._before.append((logger, logger.level, logger.propagate))
+            self._before.append((logger, logger.propagate))
             logger.addHandler(self)
-            logger.setLevel(logging.ERROR)
             logger.propagate = False
 
     def __exit__(self, *_: object) -> None:
-        for logger, level, propagate in self._before:
+        for logger, propagate in self._before:
             logger.removeHandler(self)
-            logger.setLevel(level)
             logger.propagate = propagate

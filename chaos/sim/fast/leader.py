@@ -47,6 +47,8 @@ Told = Callable[[Outcome | RaftLeaderError, int], None]
 
 BATCHES_IN_FLIGHT = 4
 BATCH_SPACING_S = 0.002
+GATHERING_S = (0.0, 0.02, 0.05)
+"""A busy leader finds many commands waiting. Ours are few, so it waits for them."""
 LOOK_S = 1.0
 """Between two looks at everything that no entry announces: filters that ended,
 deadlines, silent agents, messages to be sent again."""
@@ -78,6 +80,7 @@ class LeaderTerm:
         self.agents = AgentDuties(self)
         self.streams = Streams(self, rng)
         self._rng = rng
+        self._gathering_s = rng.choice(GATHERING_S)
         self._allocator = DrfAllocator()
         self._filters = ShortFilters()
         self._waiting: list[_Waiting] = []
@@ -106,7 +109,8 @@ class LeaderTerm:
         if not self._is_flush_due and self._in_flight < BATCHES_IN_FLIGHT:
             self._is_flush_due = True
             spacing_s = BATCH_SPACING_S if self._in_flight else 0.0
-            self.node.at(self._last_batch_s + spacing_s, self._flush)
+            at_s = max(self._last_batch_s + spacing_s, self.node.agenda.now_s)
+            self.node.at(at_s + self._gathering_s, self._flush)
 
     def _flush(self) -> None:
         self._is_flush_due = False

@@ -26,7 +26,7 @@ from raftleader.protocol.scheduler_api import Subscribe
 from raftleader.replication.member import Member
 from raftleader.replication.member.proposals import Done
 from raftleader.replication.raft.configuration import Configuration
-from raftleader.replication.raft.group import Role
+from raftleader.replication.raft.core import RaftCore, Role
 from raftleader.replication.raft.membership import Change
 from raftleader.replication.raft.messages import AppendReply, VoteReply
 from raftleader.replication.settings import RaftSettings
@@ -65,7 +65,8 @@ class SimNode:
         is_kept_down: It is not started again by itself.
         is_power_cut: Whether what kills it takes the machine with it; drawn each time.
         is_broken: It ended by a bug, and stays down.
-        died, configured: Told of each death, of each configuration it follows.
+        died, configured, committed: Told of each death, of each configuration it
+            follows, and when more is committed, and whether it leads then.
     """
 
     name: str
@@ -81,6 +82,7 @@ class SimNode:
     counts: Counter[str]
     died: Callable[[SimNode, str], None]
     configured: Callable[[SimNode, Configuration], None]
+    committed: Callable[[SimNode, bool], None]
     is_joining: bool = False
     instance: int = 1
     rate: float = 1.0
@@ -135,12 +137,42 @@ class SimNode:
         if life is not None and life.is_alive:
             life.close()
 
+    @property
+    def log(self) -> LogView | None:
+        """What is on its disk, as far as its newest process knew."""
+        life = self.life
+        if life is None or life.member is None:
+            return None
+        return LogView(life.member.core)
+
     def local_s(self) -> float:
         """Its monotonic clock."""
         return self.agenda.now_s * self.rate
 
     def wall_ms(self) -> int:
         return WALL_MS + self.wall_offset_ms + int(self.agenda.now_s * 1000)
+
+
+@attrs.frozen
+class LogView:
+    """A ``chaos.checkers.committed_safe.Log``."""
+
+    core: RaftCore
+
+    @property
+    def end(self) -> tuple[int, int]:
+        index = self.core.stable_index
+        return (self.core.term_at(index), index)
+
+    @property
+    def voters(self) -> tuple[str, ...]:
+        return self.core.configuration.voters
+
+    def has(self, index: int, term: int) -> bool:
+        core = self.core
+        if index < core.first_index:
+            return True
+        return index <= core.stable_index and core.term_at(index) == term
 
 
 class NodeLife:
@@ -175,6 +207,7 @@ class NodeLife:
         self._wake_s = float("inf")
         self._is_background_due = False
         self._led_term = 0
+        self._committed_index = 0
         self._counted: Mapping[str, int] = {}
 
     def begin(self) -> None:
@@ -255,21 +288,25 @@ class NodeLife:
 
     def _guarded(self, act: Callable[[], object]) -> None:
         """Do it; what the code or the disk raises ends this life."""
-        node = self.node
         try:
             act()
-        except Crash as crash:
-            node.crash(str(crash), is_power_cut=node.is_power_cut())
-        except PowerCut:
+        except Exception as error:
+            self._end_by(error)
+
+    def _end_by(self, error: Exception) -> None:
+        node = self.node
+        if isinstance(error, Crash):
+            node.crash(str(error), is_power_cut=node.is_power_cut())
+        elif isinstance(error, PowerCut):
             node.crash("in a disk operation", is_power_cut=True)
-        except DiskFullError as error:
+        elif isinstance(error, DiskFullError):
             node.crash(f"it cannot start: {error}")
-        except OSError as error:
+        elif isinstance(error, OSError):
             node.crash(f"its disk failed: {error.strerror}", is_power_cut=True)
-        except ConfigError as error:
+        elif isinstance(error, ConfigError):
             node.crash(f"it refuses to run: {error}")
             self.judge.refused_to_run(self.name, self.instance, str(error))
-        except Exception as error:
+        else:
             text = f"{type(error).__name__}: {error}"
             self.judge.failed(f"{self.name} ended by a bug: {text}", error)
             node.is_broken = node.is_kept_down = True
@@ -312,7 +349,10 @@ class NodeLife:
         self._is_turn_due = True
         while self._is_turn_due and self.is_alive:
             self._is_turn_due = False
-            self._guarded(self._step)
+            try:
+                self._step()
+            except Exception as error:
+                self._end_by(error)
         self._is_in_turn = False
         if self.is_alive:
             self._schedule()
@@ -330,9 +370,13 @@ class NodeLife:
         if stalled_s:
             self.busy_until_s = max(self.busy_until_s, self.agenda.now_s + stalled_s)
         core = member.core
-        if core.role is Role.LEADER and core.term != self._led_term:
+        is_leader = core.role is Role.LEADER
+        if is_leader and core.term != self._led_term:
             self._led_term = core.term
             self.judge.leads(self.name, core.term)
+        if core.commit_index > self._committed_index:
+            self._committed_index = core.commit_index
+            node.committed(node, is_leader)
         if out:
             self._send(member, out, stalled_s)
         if core.configuration is not self._configuration:

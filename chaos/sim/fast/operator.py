@@ -45,6 +45,7 @@ class Operator:
 
     Attributes:
         node: Who is being replaced, or None.
+        has_replaced: Some node was, or is being, replaced in this run.
         has_lost_disk: Its first disk is gone, so until it is a member again the group
             has one voter less to lose.
     """
@@ -61,6 +62,7 @@ class Operator:
         self.node: SimNode | None = None
         self.stage = Stage.NONE
         self.has_lost_disk = False
+        self.has_replaced = False
         self._agenda = agenda
         self._trace = trace
         self._nodes = nodes
@@ -105,6 +107,7 @@ class Operator:
 
     def _begin(self, node: SimNode) -> None:
         self.node = node
+        self.has_replaced = True
         self.has_lost_disk = False
         self._keeps_disk = False
         self._began += 1

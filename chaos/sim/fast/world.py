@@ -152,6 +152,7 @@ class World:
                 counts=self.counts,
                 died=self._died,
                 configured=self._configured,
+                committed=self._committed,
             )
             if is_cutting:
                 node.is_power_cut = lambda: rng.random() < _STATE_CUT_PROBABILITY
@@ -198,6 +199,20 @@ class World:
 
     def _configured(self, node: SimNode, configuration: Configuration) -> None:
         self._known[node.name] = configuration
+
+    def _committed(self, node: SimNode, is_leader: bool) -> None:
+        assert node.life is not None and node.life.member is not None
+        core = node.life.member.core
+        index = core.commit_index
+        if index < core.first_index:
+            return
+        term = core.term_at(index)
+        self.judge.commits(node.name, index, term)
+        if is_leader and not self.operator.has_replaced:
+            logs = {one.name: one.log for one in self.nodes}
+            known = {name: log for name, log in logs.items() if log is not None}
+            if len(known) == len(logs):
+                self.judge.leader_commits(node.name, index, term, known)
 
     def _heal(self) -> None:
         """Choose who survives, end every fault, start what is to live."""
