@@ -153,6 +153,39 @@ def test_journal_drops_segments_before_an_entry_and_keeps_that_entry() -> None:
     assert watched.journal.last_index == first_index - 1
 
 
+def test_journal_drops_no_more_and_no_less_than_it_may() -> None:
+    watched = WatchedJournal(make_disk())
+    watched.open()
+    lasts = []  # of each segment
+    for _ in range(9):
+        watched.append(5, term=2, size=300)
+        watched.sync()
+        lasts.append(watched.current.last_index)
+    for index in range(1, 46):
+        watched.drop_before(index)
+        gone = [last for last in lasts[:-1] if last < index]
+        assert watched.journal.first_index == (gone[-1] + 1 if gone else 1)
+
+
+@pytest.mark.parametrize("is_opened_again", [True, False])
+def test_journal_knows_what_is_left_of_a_segment_after_a_truncation(
+    is_opened_again: bool,
+) -> None:
+    watched = WatchedJournal(make_disk())
+    watched.open()
+    for _ in range(3):
+        watched.append(5, term=1, size=300)
+        watched.sync()
+    watched.truncate(8)
+    watched.sync()
+    if is_opened_again:
+        watched.journal.close()
+        watched.open()
+    watched.drop_before(8)
+    assert watched.journal.first_index == 8
+    assert len(watched.disk.list(DIRECTORY)) == 1
+
+
 def test_journal_drops_segments_whose_entries_were_all_truncated() -> None:
     watched = WatchedJournal(make_disk())
     watched.open()
