@@ -14,20 +14,22 @@ import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import attrs
 import trio
 
 from raftleader.errors import ConfigError, DiskFullError, NotLeaderError
 from raftleader.replication.disk import Disk
 from raftleader.replication.interface import Leadership, LogStatistics, StateMachine
 from raftleader.replication.member.member import Member, nowhere
+from raftleader.replication.member.opening import ENGINE
 from raftleader.replication.member.proposals import Done
 from raftleader.replication.member.writing import Outgoing
 from raftleader.replication.mesh import Mesh
 from raftleader.replication.os_disk import OsDisk
 from raftleader.replication.raft.configuration import Configuration, Peer
 from raftleader.replication.raft.membership import Change
+from raftleader.replication.raft_inbox import MemberInbox
 from raftleader.replication.raft_notices import say_what_changes
+from raftleader.replication.raft_statistics import refusals_of, statistics_of
 from raftleader.replication.settings import RaftSettings
 from raftleader.replication.waiting import Deadlines, Waiter
 from raftleader.replication.watch import LeadershipWatch
@@ -35,8 +37,6 @@ from raftleader.replication.wire import Codec, PeerMessage, encode
 from transports.interface import Transport
 
 logger = logging.getLogger(__name__)
-
-ENGINE = "raft"
 
 
 class RaftLog:
@@ -88,7 +88,7 @@ class RaftLog:
         self._scope = trio.CancelScope()
         self._is_used = False
         self._is_ended = True
-        self._failure: Exception | None = None
+        self._inbox: MemberInbox | None = None
         self._member: Member | None = None
         self._mesh: Mesh[PeerMessage] | None = None
         self._dialled = Configuration()
@@ -190,76 +190,12 @@ class RaftLog:
     @property
     def refusals(self) -> Mapping[str, int]:
         """How often a link or a message of a peer was refused, by reason."""
-        if self._member is None or self._mesh is None:
-            return {}
-        counts = dict(self._mesh.refusals)
-        for reason, count in self._member.refusals.items():
-            counts[reason] = counts.get(reason, 0) + count
-        return counts
+        return refusals_of(self._member, self._mesh)
 
     def statistics(self) -> LogStatistics:
         """Counters right now. ``details`` are those of ``MemberStatistics``, with the
         members, what was refused, and how often what happened."""
-        if self._member is None:
-            return LogStatistics(
-                engine=ENGINE,
-                term=0,
-                last_index=0,
-                commit_index=0,
-                applied_index=0,
-                journal_bytes=0,
-                peers_connected=(),
-            )
-        member = self._member.statistics()
-        details = attrs.asdict(member) | {
-            "condition": member.condition.value,
-            "members": [
-                {"id": one.node_id, "address": one.address, "is_voter": one.is_voter}
-                for one in self.configuration.peers
-            ],
-            "refusals": dict(sorted(self.refusals.items())),
-            "events": dict(sorted(self._member.counts.items())),
-        }
-        return LogStatistics(
-            engine=ENGINE,
-            term=member.term,
-            last_index=member.last_index,
-            commit_index=member.commit_index,
-            applied_index=member.applied_index,
-            journal_bytes=member.journal_bytes,
-            peers_connected=self._mesh.peers_connected if self._mesh else (),
-            details=details,
-        )
-
-    # --- from the mesh (Inbox) ---
-
-    def receive(self, peer: str, message: PeerMessage) -> None:
-        if not self._is_ended:
-            assert self._member is not None
-            try:
-                self._member.receive(peer, message, trio.current_time())
-            except Exception as error:
-                # The link's task is not to blame: it goes up from the step.
-                self._failure = error
-            self._wake.set()
-
-    def link_up(self, peer: str) -> None:
-        if not self._is_ended:
-            assert self._member is not None
-            self._member.link_up(peer, trio.current_time())
-            self._wake.set()
-
-    def link_down(self, peer: str) -> None:
-        if not self._is_ended:
-            assert self._member is not None
-            self._member.link_down(peer)
-            self._wake.set()
-
-    def peer_lost(self, peer: str) -> None:
-        if not self._is_ended:
-            assert self._member is not None
-            self._member.peer_lost(peer, trio.current_time())
-            self._wake.set()
+        return statistics_of(self._member, self._mesh)
 
     # --- beginning and end ---
 
@@ -290,6 +226,7 @@ class RaftLog:
 
     async def _run(self, member: Member, task_status: trio.TaskStatus[None]) -> None:
         self._dialled = member.configuration
+        inbox = self._inbox = MemberInbox(member, self._wake_up)
         mesh = self._mesh = Mesh(
             cluster_id=self._cluster_id,
             node_id=self._node_id,
@@ -297,7 +234,7 @@ class RaftLog:
             members=self._addresses(),
             transport=self._transport,
             decode=Codec.of(self._settings).decode,
-            inbox=self,
+            inbox=inbox,
             rng=self._rng,
             settings=self._settings,
             is_open_to_guests=lambda: self._watch.current.leader is None,
@@ -309,7 +246,7 @@ class RaftLog:
                 await mesh.start(nursery)
                 nursery.start_soon(say_what_changes, self._node_id, member)
                 task_status.started()
-                await self._step_for_ever(member, mesh)
+                await self._step_for_ever(member, mesh, inbox)
             except Exception as error:
                 # Out of the nursery, so that it goes up alone, not in a group.
                 failure = error
@@ -327,6 +264,8 @@ class RaftLog:
         if self._is_ended:
             return
         self._is_ended = True
+        if self._inbox is not None:
+            self._inbox.is_closed = True
         try:
             close()
         except DiskFullError as error:
@@ -353,26 +292,28 @@ class RaftLog:
 
     # --- the step ---
 
-    async def _step_for_ever(self, member: Member, mesh: Mesh[PeerMessage]) -> None:
+    def _wake_up(self) -> None:
+        self._wake.set()
+
+    async def _step_for_ever(
+        self, member: Member, mesh: Mesh[PeerMessage], inbox: MemberInbox
+    ) -> None:
         while True:
             with trio.move_on_at(member.wake_at):
                 await self._wake.wait()
-            if self._is_ended:
-                await trio.sleep_forever()  # crashed, and about to be cancelled
-            self._wake = trio.Event()
-            self._step(member, mesh)
-            while member.has_background:
+            while True:
+                if self._is_ended:
+                    await trio.sleep_forever()  # crashed, and about to be cancelled
+                self._wake = trio.Event()
+                inbox.raise_failure()
+                self._step(member, mesh)
+                if not member.has_background:
+                    break
                 # One piece, a turn for everybody else, a step: heartbeats go on.
                 member.background()
                 await trio.lowlevel.checkpoint()
-                if self._is_ended:
-                    break
-                self._wake = trio.Event()
-                self._step(member, mesh)
 
     def _step(self, member: Member, mesh: Mesh[PeerMessage]) -> None:
-        if self._failure is not None:
-            raise self._failure
         outgoing = member.step(trio.current_time())
         if outgoing:
             self._send(outgoing, mesh)
