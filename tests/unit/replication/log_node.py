@@ -1,8 +1,8 @@
 """One node of a cluster in a process of its own, for ``test_real_processes.py``.
 
-Arguments: node id, directory, and the members as JSON. Reads commands from stdin, one
-a line: ``propose NAME COUNT`` proposes that many commands at once; ``dump COMMAND``
-wants all that was applied, once this command was. Writes JSON lines:
+Arguments: engine, node id, directory, and the members as JSON. Reads commands from
+stdin, one a line: ``propose NAME COUNT`` proposes that many commands at once; ``dump
+COMMAND`` wants all that was applied, once this command was. Writes JSON lines:
 ``["leads", term]``, ``["answered", [...]]`` and ``["applied", [...]]``.
 """
 
@@ -17,7 +17,10 @@ from pathlib import Path
 import trio
 
 from raftleader.errors import RaftLeaderError
+from raftleader.replication.interface import ReplicatedLog
 from raftleader.replication.pysyncobj_backend import PySyncObjLog
+from raftleader.replication.raft_log import RaftLog
+from raftleader.replication.recording import RecordingMachine
 from transports.tcp import TcpTransport
 
 
@@ -25,7 +28,35 @@ def say(*what: object) -> None:
     print(json.dumps(what), flush=True)
 
 
-async def main(node_id: str, directory: str, members: str) -> None:
+def make_log(
+    engine: str,
+    node_id: str,
+    directory: Path,
+    members: dict[str, str],
+    machine: RecordingMachine,
+) -> ReplicatedLog:
+    if engine == "raft":
+        return RaftLog(
+            cluster_id="c",
+            node_id=node_id,
+            members=members,
+            transport=TcpTransport(),
+            data_dir=directory / node_id,
+            machine=machine,
+            rng=random.Random(),
+        )
+    return PySyncObjLog(
+        cluster_id="c",
+        node_id=node_id,
+        members=members,
+        transport=TcpTransport(),
+        journal_path=directory / node_id,
+        applier=machine,
+        rng=random.Random(),
+    )
+
+
+async def main(engine: str, node_id: str, directory: str, members: str) -> None:
     applied: list[str] = []
     dumps_after: set[str] = set()
 
@@ -34,19 +65,12 @@ async def main(node_id: str, directory: str, members: str) -> None:
             say("applied", applied)
             dumps_after.clear()
 
-    def apply(index: int, term: int, data: bytes) -> None:
+    def apply(data: bytes) -> None:
         applied.append(data.decode())
         dump_if_done()
 
-    log = PySyncObjLog(
-        cluster_id="c",
-        node_id=node_id,
-        members=json.loads(members),
-        transport=TcpTransport(),
-        journal_path=Path(directory) / node_id,
-        applier=apply,
-        rng=random.Random(),
-    )
+    machine = RecordingMachine(lambda entry: apply(entry.data))
+    log = make_log(engine, node_id, Path(directory), json.loads(members), machine)
 
     async def watch() -> None:
         leadership = log.leadership

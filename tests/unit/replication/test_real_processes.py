@@ -45,6 +45,7 @@ class RealCluster:
 
     nursery: trio.Nursery
     directory: Path
+    engine: str
     members: dict[str, str] = attrs.field(factory=dict)
     leads: list[tuple[int, str]] = attrs.field(factory=list)
     nodes: dict[str, NodeProcess] = attrs.field(factory=dict)
@@ -58,7 +59,7 @@ class RealCluster:
             free.close()
 
     async def start(self, node_id: str) -> None:
-        arguments = [str(PROGRAM), node_id, str(self.directory)]
+        arguments = [str(PROGRAM), self.engine, node_id, str(self.directory)]
         process = await trio.lowlevel.open_process(
             [sys.executable, *arguments, json.dumps(self.members)],
             stdin=PIPE,
@@ -98,9 +99,9 @@ class RealCluster:
 
 
 @asynccontextmanager
-async def real_cluster(directory: Path) -> AsyncIterator[RealCluster]:
+async def real_cluster(directory: Path, engine: str) -> AsyncIterator[RealCluster]:
     async with trio.open_nursery() as nursery:
-        cluster = RealCluster(nursery, directory)
+        cluster = RealCluster(nursery, directory, engine)
         try:
             for node_id in cluster.members:
                 await cluster.start(node_id)
@@ -114,10 +115,10 @@ async def real_cluster(directory: Path) -> AsyncIterator[RealCluster]:
 
 @pytest.mark.end_to_end
 async def test_leader_killed_after_each_batch_loses_nothing_answered(
-    tmp_path: Path,
+    tmp_path: Path, engine: str
 ) -> None:
     answered: list[str] = []
-    async with real_cluster(tmp_path) as cluster:
+    async with real_cluster(tmp_path, engine) as cluster:
         for batch in range(BATCHES):
             leader = await cluster.leader()
             answers = await leader.ask(f"propose b{batch} {PROPOSALS_EACH}")
