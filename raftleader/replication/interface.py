@@ -1,16 +1,17 @@
 """The log behind a small seam: bytes in, one order on every node.
 
-An engine (``single_node``, ``pysyncobj_backend``) is given an *applier* and calls
-it once for each committed entry, in log order, on every node, from one task. The
-rest of the house proposes bytes and watches leadership; it never sees the engine.
+An engine (``raft_log``, ``single_node``, ``pysyncobj_backend``) is given a state
+machine, or its *applier* alone, and calls it once for each committed entry, in log
+order, on every node, from one task. The rest of the house proposes bytes and watches
+leadership; it never sees the engine.
 
 Promises of every engine:
 
 * **Durable.** When ``propose`` returns, the entry is on disk (fdatasync) on a
   majority, this node included, and will be applied by every node.
 * **One order.** All nodes apply the same bytes at the same index, each index once
-  in the life of a process, starting again at 1 after a restart (there is no
-  compaction yet).
+  in the life of a process; after a restart from 1 again, or from where the newest
+  snapshot stands, which takes the place of all before it.
 * **Definite or unknown.** ``propose`` raises NotLeaderError or OverloadedError
   only when the entry will never be applied, OutcomeUnknownError otherwise.
 * **Bounded.** No call waits for ever: every wait has a deadline.
@@ -123,9 +124,10 @@ class ReplicatedLog(Protocol):
         """
 
     async def barrier(self, *, timeout_s: float) -> int:
-        """Prove leadership by a committed no-op; return its index.
+        """Prove leadership, by a majority that answered meanwhile; return an index.
 
-        Afterwards the local state includes everything answered before the call.
+        Afterwards the local state includes all up to that index, and with it
+        everything answered before the call, by whomever.
         Raises like ``propose``, but is always safe to repeat.
         """
 
