@@ -1,7 +1,8 @@
 """A committed entry survives every election: the rule behind "never change".
 
-Whoever could be elected has it, and a majority of the voters does. Judged when a leader
-commits, it finds a rule that is broken long before the rare accident that would show
+Whoever could be elected has it, a majority of the voters does, and it is of the term of
+the leader that commits it (or an entry after it is). Judged when a leader commits, this
+finds a rule that is broken long before the rare accident that would show
 it: an entry that is lost.
 """
 
@@ -31,6 +32,15 @@ class CommittedSafe:
     stood for several disks: there the log alone does not tell who may vote."""
 
     name = "a committed entry survives every election"
+
+    def counted(self, leader: str, index: int, term: int, leads: int) -> list[str]:
+        """``leader`` of the term ``leads`` commits the entry ``index`` of ``term``."""
+        if term == leads:
+            return []
+        return [
+            f"{leader} leads term {leads}, and commits entry {index} of term {term} by"
+            " counting copies"
+        ]
 
     def committed(
         self, leader: str, index: int, term: int, logs: Mapping[str, Log]

@@ -15,6 +15,7 @@ class ToldIsDurable:
 
     def __init__(self) -> None:
         self._terms: dict[Hashable, int] = {}
+        self._votes: dict[Hashable, tuple[int, str]] = {}
         self._acknowledged: dict[Hashable, Position] = {}
 
     def told_term(self, node: Hashable, term: int) -> None:
@@ -22,17 +23,30 @@ class ToldIsDurable:
         if term > self._terms.get(node, 0):
             self._terms[node] = term
 
+    def voted(self, node: Hashable, term: int, candidate: str) -> None:
+        """It gave its vote of this term."""
+        self._votes[node] = (term, candidate)
+
     def acknowledged(self, node: Hashable, entry: Position) -> None:
         """It told a leader that it has this entry on disk, and all before it."""
         if entry > self._acknowledged.get(node, (0, 0)):
             self._acknowledged[node] = entry
 
-    def restarted(self, node: Hashable, *, term: int, last: Position) -> list[str]:
-        """It is back, in this term, with a log that ends with this entry."""
+    def restarted(
+        self, node: Hashable, *, term: int, vote: str | None, last: Position
+    ) -> list[str]:
+        """It is back, in this term, with this vote in it, and with a log that ends
+        with this entry."""
         problems = []
         told = self._terms.get(node, 0)
         if term < told:
             problems.append(f"{node} is back in term {term}, and was in {told} before")
+        voted_in, candidate = self._votes.get(node, (-1, ""))
+        if term == voted_in and vote != candidate:
+            problems.append(
+                f"{node} is back in term {term} with its vote for {vote}, and gave it"
+                f" to {candidate} before"
+            )
         known = self._acknowledged.get(node, (0, 0))
         if last < known:
             problems.append(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import attrs
+from msgspec.structs import replace
 
 from agent.machine.tasks import TaskTable
 from raftleader.errors import ConfigError
@@ -18,9 +19,9 @@ from raftleader.protocol.agent_rpc import TaskOrder
 from raftleader.replication.member.applying import Applying
 from raftleader.replication.member.writing import Writing
 from raftleader.replication.raft.configuration import Configuration
-from raftleader.replication.raft.election import Election
 from raftleader.replication.raft.following import Following
 from raftleader.replication.raft.leading import Leading
+from raftleader.replication.raft.work import Ballot, Work
 from raftleader.state import apply
 from raftleader.state.apply_time import apply_begin_term
 from raftleader.state.cluster import ClusterState
@@ -51,9 +52,11 @@ def _truncate_always(
     return _append(self, message, after, entries)
 
 
-def _forget_the_vote(self: Election, candidate: str) -> None:
-    """A vote is given, and not remembered."""
-    self._group.deadline = self._group.now_s + self._group.timeout_s
+def _write_no_vote(self: Writing, work: Work) -> None:
+    """Of the ballot only the term is written down."""
+    if work.ballot is not None:
+        work = replace(work, ballot=Ballot(term=work.ballot.term, vote=None))
+    _write(self, work)
 
 
 def _commit_any_term(self: Leading, index: int) -> bool:
@@ -96,6 +99,7 @@ def _run_again(self: TaskTable, order: TaskOrder) -> None:
 
 
 _sync = Writing._sync
+_write = Writing._write
 _append = Following._append
 _restored = Applying.restored
 _run = TaskTable.run
@@ -113,7 +117,7 @@ class Mutant:
 MUTANTS = {
     "acknowledge-before-sync": Mutant(Writing, "_sync", _sync_now_and_then),
     "truncate-unconditionally": Mutant(Following, "_append", _truncate_always),
-    "forget-the-vote": Mutant(Election, "_grant", _forget_the_vote),
+    "forget-the-vote": Mutant(Writing, "_write", _write_no_vote),
     "count-old-term-entries": Mutant(Leading, "_may_commit", _commit_any_term),
     "skip-the-term-check": Mutant(Leading, "_is_of_this_term", _take_any_term),
     "commit-beyond-match": Mutant(Following, "_merge_commit", _commit_all_there_is),

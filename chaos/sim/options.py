@@ -105,8 +105,8 @@ class Options:
             f"seed {self.seed} ({self.level}): {self.nodes} nodes,"
             f" {self.agents} agents, {self.frameworks} frameworks, {self.seconds:g} s,"
             f" a fault every {self.pause_s:g} s, heartbeat {self.heartbeat_s:g} s,"
-            f" latency {self.latency_s[0]:g} to {self.latency_s[1]:g} s, snapshots every"
-            f" {self.snapshot_entries} entries, {self.keep_entries} kept\n"
+            f" latency {self.latency_s[0]:g} to {self.latency_s[1]:g} s, snapshots"
+            f" every {self.snapshot_entries} entries, {self.keep_entries} kept\n"
             f"on: {', '.join(fault.label for fault in self.faults) or 'no faults'}\n"
             f"off: {', '.join(off) or 'none'}"
         )

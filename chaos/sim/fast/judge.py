@@ -22,6 +22,7 @@ from chaos.checkers.equal_digests import EqualDigests
 from chaos.checkers.launches_once import LaunchesOnce
 from chaos.checkers.no_resource_twice import NoResourceTwice
 from chaos.checkers.offers_accounted import OffersAccounted
+from chaos.checkers.old_answers import OldAnswers
 from chaos.checkers.one_leader import OneLeader
 from chaos.checkers.one_vote import OneVote
 from chaos.checkers.told_is_durable import Position, ToldIsDurable
@@ -68,6 +69,7 @@ class Judge:
         self.durable = ToldIsDurable()
         self.committed = CommittedStay()
         self.safe = CommittedSafe()
+        self.old_answers = OldAnswers()
         self.digests = EqualDigests()
         self.answers = AnsweredIsCommitted()
         self.offers = OffersAccounted()
@@ -118,6 +120,7 @@ class Judge:
         self.trace.note(f"{node} serves in term {term}")
 
     def voted(self, voter: Hashable, term: int, candidate: str) -> None:
+        self.durable.voted(voter, term, candidate)
         problems = self.one_vote.voted(voter, term, candidate)
         if problems:
             self.report(OneVote.name, problems)
@@ -128,8 +131,10 @@ class Judge:
     def promised(self, node: Hashable, entry: Position) -> None:
         self.durable.acknowledged(node, entry)
 
-    def restarted(self, node: Hashable, *, term: int, last: Position) -> None:
-        problems = self.durable.restarted(node, term=term, last=last)
+    def restarted(
+        self, node: Hashable, *, term: int, vote: str | None, last: Position
+    ) -> None:
+        problems = self.durable.restarted(node, term=term, vote=vote, last=last)
         self.report(ToldIsDurable.name, problems)
 
     def refused_to_run(self, node: str, instance: int, text: str) -> None:
@@ -144,12 +149,31 @@ class Judge:
             self.report(CommittedStay.name, problems)
 
     def leader_commits(
-        self, node: str, index: int, term: int, logs: Mapping[str, Log]
+        self,
+        node: str,
+        index: int,
+        term: int,
+        leads: int,
+        logs: Mapping[str, Log] | None,
     ) -> None:
-        """Judge that by the logs of all nodes."""
-        problems = self.safe.committed(node, index, term, logs)
+        """Judge that by the logs of all nodes, if they can tell."""
+        problems = self.safe.counted(node, index, term, leads)
+        if logs is not None:
+            problems += self.safe.committed(node, index, term, logs)
         if problems:
             self.report(CommittedSafe.name, problems)
+
+    def old_answer(
+        self,
+        node: str,
+        term: int,
+        message: str,
+        before: Mapping[str, Hashable],
+        after: Mapping[str, Hashable],
+    ) -> None:
+        """An answer of an earlier term reached a leader."""
+        problems = self.old_answers.received(node, term, message, before, after)
+        self.report(OldAnswers.name, problems)
 
     # --- the log --------------------------------------------------------------------
 

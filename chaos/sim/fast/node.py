@@ -28,7 +28,12 @@ from raftleader.replication.member.proposals import Done
 from raftleader.replication.raft.configuration import Configuration
 from raftleader.replication.raft.core import RaftCore, Role
 from raftleader.replication.raft.membership import Change
-from raftleader.replication.raft.messages import AppendReply, VoteReply
+from raftleader.replication.raft.messages import (
+    AppendReply,
+    HeartbeatReply,
+    SnapshotReply,
+    VoteReply,
+)
 from raftleader.replication.settings import RaftSettings
 
 if TYPE_CHECKING:
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
     from chaos.sim.fast.judge import Judge
 
 CLUSTER_ID = "simulated"
+ANSWERS = (AppendReply, HeartbeatReply, SnapshotReply)
 RAFT = "raft"
 REDIAL_S = (0.01, 0.15)
 BACKGROUND_S = 0.002
@@ -250,6 +256,7 @@ class NodeLife:
         self.judge.restarted(
             (self.name, self.instance),
             term=core.term,
+            vote=core.vote,
             last=(core.last_term, core.last_index),
         )
         self.judge.observe(self.name, self.machine.state)
@@ -364,7 +371,11 @@ class NodeLife:
         local_s = self.agenda.now_s * node.rate
         incoming, self._incoming_message = self._incoming_message, None
         if incoming is not None:
-            member.receive(incoming[0], incoming[1], local_s)
+            peer, message = incoming
+            if type(message) in ANSWERS and message.term < member.core.term:
+                self._receive_old(member, peer, message, local_s)
+            else:
+                member.receive(peer, message, local_s)
         out = member.step(local_s)
         stalled_s = node.disk.take_stall()
         if stalled_s:
@@ -402,6 +413,18 @@ class NodeLife:
         if leader is None and leadership.leading:
             self.leader = LeaderTerm(
                 self, leadership.term, random.Random(node.rng.getrandbits(64))
+            )
+
+    def _receive_old(
+        self, member: Member, peer: str, message: Any, local_s: float
+    ) -> None:
+        core = member.core
+        before = {one.node_id: (one.match, one.next) for one in core.progress()}
+        member.receive(peer, message, local_s)
+        after = {one.node_id: (one.match, one.next) for one in core.progress()}
+        if before:
+            self.judge.old_answer(
+                self.name, message.term, type(message).__name__, before, after
             )
 
     def _send(self, member: Member, out: list[Any], stalled_s: float) -> None:

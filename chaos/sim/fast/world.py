@@ -122,8 +122,8 @@ class World:
             election_timeout_min_s=4.2 * beat_s,
             election_timeout_max_s=8 * beat_s,
             leader_fallback_s=9 * beat_s,
-            append_bytes_max=rng.choice((2_000, 64_000)),
-            window_bytes_max=rng.choice((4_000, 256_000)),
+            append_bytes_max=rng.choice((200, 2_000, 64_000)),
+            window_bytes_max=rng.choice((500, 4_000, 256_000)),
         )
         names = [f"n{number}" for number in range(1, options.nodes + 1)]
         members = Configuration(
@@ -208,11 +208,15 @@ class World:
             return
         term = core.term_at(index)
         self.judge.commits(node.name, index, term)
-        if is_leader and not self.operator.has_replaced:
-            logs = {one.name: one.log for one in self.nodes}
-            known = {name: log for name, log in logs.items() if log is not None}
-            if len(known) == len(logs):
-                self.judge.leader_commits(node.name, index, term, known)
+        if not is_leader:
+            return
+        logs = None
+        if not self.operator.has_replaced:
+            found = {one.name: one.log for one in self.nodes}
+            logs = {name: log for name, log in found.items() if log is not None}
+            if len(logs) < len(found):
+                logs = None
+        self.judge.leader_commits(node.name, index, term, core.term, logs)
 
     def _heal(self) -> None:
         """Choose who survives, end every fault, start what is to live."""
