@@ -1,7 +1,7 @@
 """What a framework is told when its session or its tasks end badly.
 
 RaftLeaderError
-|- FrameworkEndedError   definite   the leader refuses this framework for good
+|- FrameworkEndedError   unknown    the leader refuses this framework for good
 |- TaskFailedError       definite   the task ended without a result
 |  `- TaskKilledError    definite   it was killed because we asked
 `- TaskLostError         unknown    it may have run, it may still run
@@ -21,8 +21,11 @@ class FrameworkEndedError(RaftLeaderError):
     """The leader ended the session with an ERROR event: do not come back.
 
     Another scheduler took over, the framework was torn down, or what it asked
-    for is not allowed. The message is the leader's.
+    for is not allowed. The message is the leader's. A call that was on its way
+    then may have been carried out.
     """
+
+    definite = False
 
 
 class TaskFailedError(RaftLeaderError):

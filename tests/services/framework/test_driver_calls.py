@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from raftleader.errors import ApiError, OutcomeUnknownError, UnavailableError
+from raftleader.framework.errors import FrameworkEndedError
 from raftleader.framework.handlers import Scheduler
 from raftleader.protocol.offers import Launch
 from raftleader.protocol.resources import Resources
@@ -340,3 +341,28 @@ async def test_an_error_of_a_handler_comes_out_as_it_is(autojump_clock, cluster)
         async with cluster.driver(Broken(), "a"):
             await cluster["a"].send(cluster.update("t-1"))
             await trio.sleep_forever()
+
+
+async def test_call_on_its_way_when_the_session_ends_may_have_happened(
+    autojump_clock, cluster, recorder
+):
+    """Another instance takes over just then: its DECLINE was taken all the same."""
+    node = cluster["a"]
+    node.lose = ["Decline"]
+    async with trio.open_nursery() as nursery:
+        driver = cluster.driver(recorder, "a")
+        nursery.start_soon(driver_that_ends, driver)
+        await trio.sleep(0.1)
+        await node.send(cluster.offers("o-1"))
+        await wait_offer(driver)
+        node.first_events = [Error(message="Framework failed over")]
+        with pytest.raises(FrameworkEndedError) as caught:
+            await driver.decline(["o-1"], refuse_s=60)
+    assert not caught.value.definite
+    assert names(node) == ["Decline"]
+    assert not driver.outstanding_offers
+
+
+async def driver_that_ends(driver):
+    with pytest.raises(FrameworkEndedError):
+        await driver.run()
