@@ -187,7 +187,7 @@ class SimulatedFramework(Scheduler):
             await self._kill(driver, status)
 
     async def rescinded(self, driver: SchedulerDriver, offer_id: OfferId) -> None:
-        self.history.counts["rescinded"] += 1
+        self.history.note(f"{self.name}: {offer_id} is gone", counted="rescinded")
 
     # --- Calls ----------------------------------------------------------------------
 
@@ -202,8 +202,10 @@ class SimulatedFramework(Scheduler):
                 await self._launch(driver, offer, tasks, refuse_s)
             else:
                 await driver.decline([offer.id], refuse_s=refuse_s)
+                self.history.note(f"{self.name} declines {offer.id}", counted="acked")
         except RaftLeaderError as error:
-            self.history.note(f"{self.name}: {error}", counted="calls failed")
+            text = f"{self.name}: {offer.id}: {error}"
+            self.history.note(text, counted="calls failed")
             if error.definite:
                 self._used().discard(offer.id)
                 self.wanted += len(tasks)

@@ -67,38 +67,39 @@ class MemberFaults:
 
     async def remove_and_add(self) -> None:
         async with self._turn:
-            node = self.targets.rng.choice(self.targets.nodes)
             with trio.move_on_after(GIVE_UP_S):
+                await self._finish()
+                node = self.targets.rng.choice(self.targets.nodes)
                 await self._until_done(Remove(node.name))
                 self.targets.history.fired(Fault.MEMBERSHIP, f"{node.name} is out")
                 await self.targets.wait()
                 await self._come_in(node)
 
     async def lose_disk(self) -> None:
-        """One at a time, and only where every other node is up, with its disk."""
+        """Only where all are members, and every other node is up and has it all."""
         async with self._turn:
-            node = self.targets.any_node()
-            others = [one for one in self.targets.nodes if one is not node]
-            if self.lost is not None or not all(one.lives.is_up for one in others):
-                return
-            if not self._is_voter_everywhere(node) or self._is_behind(others):
-                return
-            self.targets.history.fired(Fault.LOST_DISK, node.name)
-            self.lost = node
-            await node.crash(is_power_cut=True)
-            node.disk.lose()
-            node.is_lost = True
-            await self.targets.wait()
             with trio.move_on_after(GIVE_UP_S):
-                await self._replace()
+                await self._finish()
+                node = self.targets.any_node()
+                others = [one for one in self.targets.nodes if one is not node]
+                if self._are_fit(others):
+                    await self._lose(node)
+                    await self.targets.wait()
+                    await self._finish()
 
     async def finish(self) -> None:
         """Every node that lives is a voter again. Until done."""
         async with self._turn:
-            await self._replace()
-            for node in self.targets.nodes:
-                if not node.lives.is_over:
-                    await self._come_in(node)
+            await self._finish()
+
+    @property
+    def is_finished(self) -> bool:
+        """Every node that lives is a voter, as whoever leads has it."""
+        _, log = self._leader()
+        return log is None or all(
+            node.lives.is_over or node.name in log.configuration.voters
+            for node in self.targets.nodes
+        )
 
     @property
     def is_settled(self) -> bool:
@@ -108,6 +109,21 @@ class MemberFaults:
         )
 
     # --- Within ---------------------------------------------------------------------
+
+    async def _finish(self) -> None:
+        """What an operation began and did not end. A group that lacks members must
+        not lose another."""
+        await self._replace()
+        for node in self.targets.nodes:
+            if not node.lives.is_over:
+                await self._come_in(node)
+
+    async def _lose(self, node: SimulatedNode) -> None:
+        self.targets.history.fired(Fault.LOST_DISK, node.name)
+        self.lost = node
+        await node.crash(is_power_cut=True)
+        node.disk.lose()
+        node.is_lost = True
 
     async def _replace(self) -> None:
         """The lost one goes out of the group, and comes back with an empty disk."""
@@ -158,11 +174,15 @@ class MemberFaults:
             for configuration in one.configurations
         )
 
-    def _is_behind(self, nodes: list[SimulatedNode]) -> bool:
-        """Whether one of them lacks what the others have: then a lost disk might have
-        had the last copy but one."""
+    def _are_fit(self, nodes: list[SimulatedNode]) -> bool:
+        """They are up, and have what the others have: else the disk that is lost
+        might have had the last copy but one."""
         indexes = [node.state.index for node in nodes]
-        return max(indexes) - min(indexes) > 50
+        return (
+            self.is_settled
+            and all(node.lives.is_up for node in nodes)
+            and max(indexes) - min(indexes) < 50
+        )
 
 
 def _is_done(change: Change, configuration: Configuration) -> bool:

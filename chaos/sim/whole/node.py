@@ -108,6 +108,22 @@ class SimulatedNode:
         committed = max(core.commit_index, core.first_index - 1)
         return [core.configuration, core.configuration_at(committed)]
 
+    @property
+    def standing(self) -> str:
+        """What it is in its group, in words."""
+        if not self.lives.is_up:
+            return f"{self.name} is down"
+        if not isinstance(self.log, RaftLog) or self.log.member is None:
+            return f"{self.name}: {self.log.statistics()}"
+        now, core = self.log.member.statistics(), self.log.member.core
+        return (
+            f"{self.name}: {now.condition.value}, {now.role} in term {now.term}, log"
+            f" {now.first_index} to {now.last_index}, committed {now.commit_index},"
+            f" applied {now.applied_index}, voters {core.configuration.voters},"
+            f" learners {core.configuration.learners}, links to {now.links},"
+            f" refused {dict(sorted(self.log.refusals.items()))}"
+        )
+
     async def start(self) -> None:
         """Begin a life, unless one goes on, or it must not."""
         if not self.is_lost:
@@ -182,6 +198,7 @@ class SimulatedNode:
                 expected += (OSError,)
             deaths = [one for one in causes if isinstance(one, expected)]
             if not deaths:
+                self._died(repr(causes[0]), is_power_cut=False)
                 raise
             is_power_cut = not isinstance(deaths[0], Death)
             self._died(repr(deaths[0]), is_power_cut=is_power_cut)

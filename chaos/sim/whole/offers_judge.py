@@ -62,10 +62,11 @@ class OffersJudge:
         if leader is None or framework.driver is None or framework.id is None:
             return []
         in_log = set(leader.state.offers_by_framework.get(framework.id, ()))
+        held = set(framework.driver.outstanding_offers)
+        # What an instance has used, the one that takes over from it may still hold.
         used = self.history.offers_used.get(framework.name, set())
         result = offers_known(
-            held={framework.name: set(framework.driver.outstanding_offers)},
-            in_log={framework.name: in_log - used},
+            held={framework.name: held - used}, in_log={framework.name: in_log - used}
         )
         return list(result.problems)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from chaos.sim.mutants import planted
 from chaos.sim.options import Options, draw_options
 from chaos.sim.report import Report
 from chaos.sim.whole.cluster import leader_settings
@@ -31,11 +32,10 @@ def simulate_whole(
 
     Faults take the first part of ``seconds`` of virtual time. Then the cluster must
     finish everything, which ends the run sooner or later than the seconds say.
-    ``trace`` is given a line for all that happens. Raises ConfigError for an engine
+    ``trace`` is given a line for all that happens; ``mutant`` names a bug to be planted
+    meanwhile (``chaos.sim.mutants``). Raises ConfigError for an engine
     or a mutant that does not exist; nothing for what the cluster does wrong.
     """
-    if mutant is not None:
-        raise ConfigError(f"--mutant {mutant}: the whole level has none")
     try:
         chosen = Engine(engine)
     except ValueError:
@@ -43,7 +43,8 @@ def simulate_whole(
     options = draw_options(
         seed, level="whole", seconds=seconds, available=chosen.faults
     )
-    return run_options(options, engine=chosen, trace=trace)
+    with planted(mutant):
+        return run_options(options, engine=chosen, trace=trace)
 
 
 def run_options(

@@ -14,7 +14,7 @@ def unfinished(world: World) -> list[str]:
     """Empty when all is done, and nothing runs that should not."""
     leader = world.leader
     if leader is None:
-        return ["nobody leads, or several"]
+        return ["nobody leads, or several", *(node.standing for node in world.living)]
     state = leader.state
     found = [text for one in world.returning for text in one.unfinished]
     found += [f"task {key[1]} is still in the table" for key in sorted(state.tasks)]
@@ -29,6 +29,8 @@ def unfinished(world: World) -> list[str]:
         for machine in world.machines
         for key in machine.containerizer.running
     ]
+    if not world.nemesis.member_faults.is_finished:
+        found += ["not every node is a voter", *(one.standing for one in world.living)]
     if len(state.agents) < len(world.machines):
         found.append("an agent is not registered")
     return found
