@@ -1,4 +1,4 @@
-"""P8, in the log: an answer to an earlier term counts for nothing."""
+"""An answer to an earlier term counts for nothing, and is counted as refused."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ class OldAnswers:
         message: str,
         before: Mapping[str, Hashable],
         after: Mapping[str, Hashable],
+        *,
+        is_refused: bool,
     ) -> list[str]:
         """``before`` and ``after`` an answer of ``term``: what the leader thinks of
-        each member."""
+        each member. ``is_refused``: it has counted something as refused."""
         self.seen += 1
+        if not is_refused:
+            return [f"{leader} takes a {message} of term {term}, which is over"]
         return [
             f"{leader} takes a {message} of term {term}, which is over: it thought"
             f" {before[member]} of {member}, and now {after.get(member)}"

@@ -169,6 +169,12 @@ class SimDisk:
         if not self.is_cut:
             self._cut_at = _NEVER
 
+    def mend(self) -> None:
+        """No faults any more, also not those that were ordered and did not happen."""
+        self.room_bytes = self.stall = None
+        self._cut_at = _NEVER
+        self._is_failing_sync = self._is_failing_write = False
+
     def take_stall(self) -> float:
         """Seconds that the syncs since the last call took."""
         stalled_s, self._stalled_s = self._stalled_s, 0.0

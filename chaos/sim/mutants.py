@@ -20,7 +20,9 @@ from raftleader.replication.member.applying import Applying
 from raftleader.replication.member.writing import Writing
 from raftleader.replication.raft.configuration import Configuration
 from raftleader.replication.raft.following import Following
+from raftleader.replication.raft.group import Reign
 from raftleader.replication.raft.leading import Leading
+from raftleader.replication.raft.messages import Heartbeat
 from raftleader.replication.raft.work import Ballot, Work
 from raftleader.state import apply
 from raftleader.state.apply_time import apply_begin_term
@@ -69,9 +71,21 @@ def _take_any_term(self: Leading, message: Any) -> bool:
     return True
 
 
-def _commit_all_there_is(self: Following, commit_index: int, matched: int) -> None:
-    """The leader's commit index counts for entries that it never saw."""
-    self._group.commit(min(commit_index, self._group.log.last_index))
+def _tell_commit_index(self: Leading, reign: Reign) -> None:
+    """Heartbeats name what is committed, whether their receiver is known to hold it
+    or not: so it commits what it has there, which may be something else."""
+    group = self._group
+    reign.round += 1
+    for peer in reign.progress:
+        message = Heartbeat(
+            sender=group.node_id,
+            term=group.term,
+            commit_index=group.commit_index,
+            round=reign.round,
+        )
+        group.outbox.append((peer, message))
+    if reign.reads:
+        self._answer_reads(reign)
 
 
 def _restored_one_early(
@@ -120,7 +134,7 @@ MUTANTS = {
     "forget-the-vote": Mutant(Writing, "_write", _write_no_vote),
     "count-old-term-entries": Mutant(Leading, "_may_commit", _commit_any_term),
     "skip-the-term-check": Mutant(Leading, "_is_of_this_term", _take_any_term),
-    "commit-beyond-match": Mutant(Following, "_merge_commit", _commit_all_there_is),
+    "commit-beyond-match": Mutant(Leading, "_begin_round", _tell_commit_index),
     "apply-twice": Mutant(Applying, "restored", _restored_one_early),
     "drop-an-offer": Mutant(apply, "apply_begin_term", _begin_term_without_an_offer),
     "relaunch-finished-task": Mutant(TaskTable, "run", _run_again),

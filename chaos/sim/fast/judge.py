@@ -170,9 +170,13 @@ class Judge:
         message: str,
         before: Mapping[str, Hashable],
         after: Mapping[str, Hashable],
+        *,
+        is_refused: bool,
     ) -> None:
         """An answer of an earlier term reached a leader."""
-        problems = self.old_answers.received(node, term, message, before, after)
+        problems = self.old_answers.received(
+            node, term, message, before, after, is_refused=is_refused
+        )
         self.report(OldAnswers.name, problems)
 
     # --- the log --------------------------------------------------------------------

@@ -419,12 +419,18 @@ class NodeLife:
         self, member: Member, peer: str, message: Any, local_s: float
     ) -> None:
         core = member.core
+        refused = sum(member.refusals.values())
         before = {one.node_id: (one.match, one.next) for one in core.progress()}
         member.receive(peer, message, local_s)
         after = {one.node_id: (one.match, one.next) for one in core.progress()}
         if before:
             self.judge.old_answer(
-                self.name, message.term, type(message).__name__, before, after
+                self.name,
+                message.term,
+                type(message).__name__,
+                before,
+                after,
+                is_refused=sum(member.refusals.values()) > refused,
             )
 
     def _send(self, member: Member, out: list[Any], stalled_s: float) -> None:
