@@ -91,6 +91,7 @@ class Nemesis:
         self._rng = rng
         self._fired = fired
         self._is_over = False
+        self._last_leader: str | None = None
         acts: dict[Fault, Callable[[], bool]] = {
             Fault.CRASH: self._crash,
             Fault.CRASH_AT_POINT: self._crash_at_point,
@@ -269,7 +270,9 @@ class Nemesis:
             pairs = [pair for pair in pairs if one in pair]
         return pairs
 
-    def _trouble(self, name: str, value: object, mended: object) -> None:
+    def _trouble(
+        self, name: str, value: object, mended: object, seconds: float | None = None
+    ) -> None:
         pairs = self._pairs()
         for a, b in pairs:
             self._network.trouble(a, b, **{name: value})
@@ -278,7 +281,7 @@ class Nemesis:
             for a, b in pairs:
                 self._network.trouble(a, b, **{name: mended})
 
-        self._later(mend)
+        self._later(mend, seconds)
 
     def _drop(self) -> bool:
         self._trouble("drop", self._rng.choice((0.02, 0.1, 0.4)), 0.0)
@@ -300,7 +303,7 @@ class Nemesis:
         return False
 
     def _duplicate(self) -> bool:
-        self._trouble("copy", self._rng.choice((0.1, 0.3)), 0.0)
+        self._trouble("copy", self._rng.choice((0.1, 0.4)), 0.0, 3 * self._duration_s())
         agent = self._rng.choice(self._agents)
         agent.fault_copies = 0.5
 
@@ -432,10 +435,24 @@ class Nemesis:
         return self._operator.replace(self._node())
 
     def _transfer(self) -> bool:
+        """Sometimes to and fro: what was said in one reign of a node may come in its
+        next."""
+        is_done = self._hand_over(None)
+        for number in range(1, self._rng.choice((1, 3, 5))):
+            self._later(self._hand_over_again, number * self._rng.uniform(0.2, 1.0))
+        return is_done
+
+    def _hand_over_again(self) -> None:
+        self._hand_over(self._last_leader)
+
+    def _hand_over(self, target: str | None) -> bool:
         leading = [node for node in self._nodes if node.leader is not None]
         if not leading or leading[0].life is None:
             return False
-        target = self._rng.choice(self._names())
+        others = [name for name in self._names() if name != leading[0].name]
+        if target not in others:
+            target = self._rng.choice(others)
+        self._last_leader = leading[0].name
         leading[0].life.transfer(target, lambda result, error: None)
         return True
 

@@ -24,9 +24,11 @@ SILENCE_S = (0.4, 1.2)
 RESET_S = 0.001
 """A process that died cannot answer: its machine resets its connections."""
 ASK_TIMEOUT_S = 1.0
+LATE_S_MAX = 4.0
+"""A message that is overtaken comes within this time."""
 STALE_S_MAX = 0.6
 """What was on its way when a connection broke may still come within this time."""
-COPY_S_MAX = 3.0
+COPY_S_MAX = 8.0
 """A message that comes twice comes again within this time."""
 
 
@@ -240,11 +242,11 @@ class Network:
             return True
         if path.copy and draw() < path.copy:
             self.fired[Fault.DUPLICATE] += 1
-            delay_s = COPY_S_MAX * draw() ** 3
+            delay_s = COPY_S_MAX * draw() ** 2
             self._agenda.after(delay_s, self._deliver, connection, side, message)
         if path.overtake and draw() < path.overtake:
             self.fired[Fault.REORDER] += 1
-            delay_s = STALE_S_MAX * draw() ** 2
+            delay_s = LATE_S_MAX * draw() ** 3
             self._agenda.after(delay_s, self._deliver, connection, side, message)
             return False
         return True
