@@ -299,19 +299,29 @@ class RaftLog:
         self, member: Member, mesh: Mesh[PeerMessage], inbox: MemberInbox
     ) -> None:
         while True:
-            with trio.move_on_at(member.wake_at):
-                await self._wake.wait()
-            while True:
-                if self._is_ended:
-                    await trio.sleep_forever()  # crashed, and about to be cancelled
-                self._wake = trio.Event()
-                inbox.raise_failure()
-                self._step(member, mesh)
-                if not member.has_background:
-                    break
-                # One piece, a turn for everybody else, a step: heartbeats go on.
-                member.background()
-                await trio.lowlevel.checkpoint()
+            # One alarm for many steps: to set another is cheaper than to make one.
+            with trio.CancelScope(deadline=member.wake_at) as alarm:
+                while True:
+                    await self._wake.wait()
+                    await self._work(member, mesh, inbox)
+                    alarm.deadline = member.wake_at
+            await self._work(member, mesh, inbox)
+
+    async def _work(
+        self, member: Member, mesh: Mesh[PeerMessage], inbox: MemberInbox
+    ) -> None:
+        """Steps, until nothing waits. Cancelled between two, it loses nothing."""
+        while True:
+            if self._is_ended:
+                await trio.sleep_forever()  # crashed, and about to be cancelled
+            self._wake = trio.Event()
+            inbox.raise_failure()
+            self._step(member, mesh)
+            if not member.has_background:
+                return
+            # One piece, a turn for everybody else, a step: heartbeats go on.
+            member.background()
+            await trio.lowlevel.checkpoint()
 
     def _step(self, member: Member, mesh: Mesh[PeerMessage]) -> None:
         outgoing = member.step(trio.current_time())
