@@ -22,13 +22,13 @@ from raftleader.protocol.resources import Resources
 from raftleader.protocol.scheduler_api import Subscribed
 from raftleader.protocol.tasks import CommandInfo, TaskInfo, TaskState, TaskStatus
 
-APPETITE_S = 0.7
+APPETITE_S = 1.5
 """Mean time between two tasks that a framework wants to start."""
 TASK_S_MAX = 5.0
 HOWS = ("ok", "ok", "ok", "ok", "fail", "stubborn", "broken")
 WANTED_MAX = 10
 """More it never wants at once: it would only wait longer for the offers."""
-REFUSE_S = (0.0, 1.0, 5.0, 90.0)
+REFUSE_S = (0.5, 2.0, 5.0, 90.0)
 RAN = (TaskState.FINISHED, TaskState.FAILED, TaskState.KILLED)
 
 

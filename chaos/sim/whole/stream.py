@@ -62,7 +62,7 @@ class SimulatedStream(trio.abc.HalfCloseableStream):
     # --- trio.abc.HalfCloseableStream -----------------------------------------------
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
         self._check_writable()
         if not data:
             return
@@ -85,7 +85,7 @@ class SimulatedStream(trio.abc.HalfCloseableStream):
         if self._is_closed:
             raise trio.ClosedResourceError
         if self._arrived or self._is_over or self._is_at_end:
-            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint_if_cancelled()
         while not (self._arrived or self._is_over or self._is_at_end):
             await self._changed.park()
         if self._is_closed:
