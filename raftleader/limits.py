@@ -28,6 +28,10 @@ PROPOSALS_WAITING_MAX = 50_000
 """Commands that may wait to be proposed; more are answered 503 at once."""
 PROPOSE_TIMEOUT_S = 4.0
 """Below CALL_TIMEOUT_S, so that the caller hears what is known."""
+SNAPSHOT_ENTRIES = 100_000
+"""Applied between two snapshots: about a second of applying them at a start."""
+KEEP_ENTRIES = 10_000
+"""Kept before a snapshot, for nodes that are a little behind."""
 
 # --- Identifiers and sizes of values ------------------------------------------
 ID_CHARS_MAX = 255

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 
-from transports.addresses import split_address
+from transports.addresses import parse_host_port, split_address
 from transports.errors import BadAddressError
 from transports.interface import Transport
 from transports.tcp import TcpTransport
@@ -68,6 +68,18 @@ def transport_for(address_or_scheme: str) -> Transport:
         offers = " and ".join(_origin(plugin) for plugin in found)
         raise BadAddressError(f"two transports for {scheme!r}: {offers}; remove one")
     return _load(found[0])
+
+
+def check_address(address: str) -> None:
+    """Raises BadAddressError unless :func:`transport_for` serves ``address``.
+
+    Only of built-in schemes is known what must follow; a plugin finds out itself,
+    when it is asked to dial.
+    """
+    transport_for(address)
+    scheme, _ = split_address(address)
+    if scheme == "tcp" and scheme not in _registered:
+        parse_host_port(address, scheme=scheme)
 
 
 def _plugins() -> dict[str, list[EntryPoint]]:

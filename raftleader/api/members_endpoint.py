@@ -10,6 +10,9 @@ change as JSON::
 
 It is answered 200 with the members once the change is committed, or 400 with the reason
 why it cannot be made now. Each may be repeated after an unknown outcome: look first.
+
+``connected`` is whether the node that answers can send to that member right now. A
+learner that stays unconnected was added with a wrong address, or does not run yet.
 """
 
 from __future__ import annotations
@@ -27,9 +30,12 @@ from raftleader.errors import InvalidInputError
 from raftleader.httpd.messages import Answer, Deferred, Request
 from raftleader.leader.interface import LeaderNode
 from raftleader.limits import CALL_TIMEOUT_S
+from raftleader.protocol.ids import id_problem
 from raftleader.replication.interface import Reconfigurable
 from raftleader.replication.raft.configuration import Peer
 from raftleader.replication.raft.membership import AddLearner, Promote, Remove
+from transports.errors import BadAddressError
+from transports.registry import check_address
 
 NAME_CHARS_MAX = 255
 _CHANGE_TIMEOUT_S = CALL_TIMEOUT_S - 0.5
@@ -72,6 +78,7 @@ class MembersEndpoint:
 
     def _list(self, group: Reconfigurable) -> Answer:
         leader = self._node.leadership.leader
+        connected = {self._node.node_id, *self._node.statistics().peers_connected}
         return json_answer(
             [
                 {
@@ -79,6 +86,7 @@ class MembersEndpoint:
                     "address": peer.address,
                     "voter": peer.is_voter,
                     "leading": peer.node_id == leader,
+                    "connected": peer.node_id in connected,
                 }
                 for peer in group.configuration.peers
             ]
@@ -120,9 +128,19 @@ def read_members_call(body: bytes) -> MembersCall:
     for path, name in names.items():
         if name is not None and not 0 < len(name) <= NAME_CHARS_MAX:
             raise InvalidInputError(path, f"wants 1 to {NAME_CHARS_MAX} characters")
-    if call.add is not None and "://" not in call.add.address:
-        raise InvalidInputError("add.address", "wants SCHEME://HOST:PORT")
+    if call.add is not None:
+        _check_new(call.add)
     return call
+
+
+def _check_new(member: NewMember) -> None:
+    """A member that no node could dial, or be started as, would stay for ever dead."""
+    if problem := id_problem(member.id):
+        raise InvalidInputError("add.id", problem)
+    try:
+        check_address(member.address)
+    except BadAddressError as error:
+        raise InvalidInputError("add.address", str(error)) from error
 
 
 async def make_change(call: MembersCall, group: Reconfigurable) -> None:

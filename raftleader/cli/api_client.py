@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 import trio
 
+from raftleader.cli.node_state import state_in_words
 from raftleader.errors import (
     ApiError,
     ConfigError,
@@ -88,16 +89,25 @@ class ApiClient:
         return json.loads(answer.body)
 
     async def find_leader(self) -> str:
-        """The address of the leader's API. Raises UnavailableError."""
+        """The address of the leader's API.
+
+        Raises UnavailableError that has what each node said of itself."""
+        problems: dict[str, str] = {}
         with trio.move_on_after(self.timeout_s):
             while True:
                 for address in self.addresses:
-                    status = await self.status_of(address)
-                    if status is not None and status["leader_address"]:
+                    try:
+                        status = await self.ask_status(address)
+                    except RaftLeaderError as error:
+                        problems[address] = str(error)
+                        continue
+                    if status["leader_address"]:
                         return str(status["leader_address"])
+                    problems[address] = f"{address}: {state_in_words(status)}"
                 await trio.sleep(ROUNDS_PAUSE_S)
+        words = "; ".join(problems.values()) or "no answer"
         raise UnavailableError(
-            f"no leader could be reached within {self.timeout_s:g} s"
+            f"no leader could be reached within {self.timeout_s:g} s ({words})"
         )
 
     async def status_of(

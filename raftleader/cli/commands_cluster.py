@@ -81,6 +81,16 @@ def leader(
         float | None,
         typer.Option(help="A silent agent is unreachable after so long.  [75]"),
     ] = None,
+    snapshot_entries: Annotated[
+        int | None,
+        typer.Option(help="Entries of the log between two snapshots.  [100000]"),
+    ] = None,
+    keep_entries: Annotated[
+        int | None,
+        typer.Option(
+            help="Kept before a snapshot, for nodes that are a little behind.  [10000]"
+        ),
+    ] = None,
     config: Config = None,
     log_level: LogLevel = None,
     die_with_fd: Lifeline = None,
@@ -107,6 +117,8 @@ def leader(
         "weights": weight,
         "offer_timeout_s": offer_timeout_s,
         "agent_timeout_s": agent_timeout_s,
+        "snapshot_entries": snapshot_entries,
+        "keep_entries": keep_entries,
         "log_level": log_level,
     }
 

@@ -10,6 +10,7 @@ from raftleader.cli.sections import LeaderSection
 from raftleader.errors import ConfigError
 from raftleader.node import Engine, NodeConfig, run_node
 from raftleader.protocol.ids import id_problem
+from raftleader.replication.settings import RaftSettings
 
 NO_PEER = "tcp://127.0.0.1:0"
 """The peer address of a node that has no peers; nobody listens there."""
@@ -70,4 +71,8 @@ def node_config_of(section: LeaderSection) -> NodeConfig:
         weights=section.weight_table(),
         offer_timeout_s=section.offer_timeout_s,
         agent_timeout_s=section.agent_timeout_s,
+        raft=RaftSettings(
+            snapshot_entries=section.snapshot_entries,
+            keep_entries=section.keep_entries,
+        ),
     )

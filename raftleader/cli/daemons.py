@@ -19,7 +19,7 @@ from raftleader.cli.serve import run_until_ended
 from raftleader.errors import ConfigError, JournalDamagedError
 from raftleader.httpd.server import split_address
 from transports.errors import BadAddressError
-from transports.registry import transport_for
+from transports.registry import check_address
 
 logger = logging.getLogger("raftleader")
 
@@ -62,7 +62,7 @@ def check_host_port(key: str, address: str) -> None:
 def check_transport_address(key: str, address: str) -> None:
     """Raises ConfigError that names ``key`` unless a transport serves ``address``."""
     try:
-        transport_for(address)
+        check_address(address)
     except BadAddressError as error:
         raise ConfigError(f"{key}: {error}") from error
 

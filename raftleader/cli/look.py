@@ -9,6 +9,7 @@ import trio
 
 from raftleader.cli.api_client import API, ApiClient
 from raftleader.cli.exit_codes import EXIT_OK, EXIT_TRY_AGAIN, one_line
+from raftleader.cli.node_state import members_beside, state_in_words
 from raftleader.cli.output import Column, Output
 from raftleader.cli.rows import rows_of
 from raftleader.errors import RaftLeaderError
@@ -30,7 +31,8 @@ async def show_status(client: ApiClient, output: Output) -> int:
             text = one_line(error)
             problems.append(text if address in text else f"{address}: {text}")
         else:
-            rows[address] = {"address": address, "up": True, **status}
+            state = state_in_words(status)
+            rows[address] = {"address": address, "up": True, "state": state, **status}
 
     async def ask_all(addresses: Iterable[str]) -> None:
         async with trio.open_nursery() as nursery:
@@ -51,6 +53,7 @@ async def show_status(client: ApiClient, output: Output) -> int:
             Column(key="up", heading="UP"),
             Column(key="node_id", heading="NODE"),
             Column(key="leading", heading="LEADING"),
+            Column(key="state", heading="STATE"),
             Column(key="leader_address", heading="LEADER"),
             Column(key="term", heading="TERM", right=True),
             Column(key="applied_index", heading="APPLIED", right=True),
@@ -58,6 +61,8 @@ async def show_status(client: ApiClient, output: Output) -> int:
             Column(key="counts", heading="COUNTS"),
         ],
     )
+    if unseen := members_beside(ordered):
+        problems.append(f"members not shown: {', '.join(unseen)}; name their API, too")
     for problem in sorted(problems):
         output.note(f"raftleader: {problem}")
     has_leader = any(row.get("leader_address") for row in ordered)

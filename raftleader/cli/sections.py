@@ -8,7 +8,12 @@ from typing import Any
 import attrs
 
 from raftleader.errors import ConfigError, InvalidInputError
-from raftleader.limits import AGENT_TIMEOUT_S, OFFER_TIMEOUT_S
+from raftleader.limits import (
+    AGENT_TIMEOUT_S,
+    KEEP_ENTRIES,
+    OFFER_TIMEOUT_S,
+    SNAPSHOT_ENTRIES,
+)
 from raftleader.protocol.frameworks import role_problem
 from raftleader.protocol.resources import parse_millis
 
@@ -23,6 +28,11 @@ def _check_seconds(section: object, field: attrs.Attribute[Any], value: float) -
             f"{field.name}: expected more than 0 seconds, and at most ten years, "
             f"got {value:g}"
         )
+
+
+def _check_entries(section: object, field: attrs.Attribute[Any], value: int) -> None:
+    if value < 1:
+        raise ConfigError(f"{field.name}: expected at least 1, got {value}")
 
 
 @attrs.frozen(kw_only=True)
@@ -46,6 +56,8 @@ class LeaderSection:
             1. With none, those in the log stay as they are.
         offer_timeout_s: An unanswered offer is rescinded after this time.
         agent_timeout_s: An agent silent for so long is unreachable.
+        snapshot_entries: Of the log between two snapshots (engine ``raft``).
+        keep_entries: Kept before a snapshot, for nodes that are a little behind.
     """
 
     node_id: str = "leader"
@@ -64,6 +76,10 @@ class LeaderSection:
     agent_timeout_s: float = attrs.field(
         default=AGENT_TIMEOUT_S, validator=_check_seconds
     )
+    snapshot_entries: int = attrs.field(
+        default=SNAPSHOT_ENTRIES, validator=_check_entries
+    )
+    keep_entries: int = attrs.field(default=KEEP_ENTRIES, validator=_check_entries)
     log_level: str = "info"
 
     def weight_table(self) -> dict[str, int] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import attrs
 
 from raftleader.errors import ConfigError
+from raftleader.limits import KEEP_ENTRIES, SNAPSHOT_ENTRIES
 
 
 @attrs.frozen(kw_only=True)
@@ -57,9 +58,9 @@ class RaftSettings:
     handshake_s: float = 1.0
     redial_min_s: float = 0.02
     redial_max_s: float = 0.2
-    snapshot_entries: int = 100_000
+    snapshot_entries: int = SNAPSHOT_ENTRIES
     snapshot_bytes: int = 64 * 1024 * 1024
-    keep_entries: int = 10_000
+    keep_entries: int = KEEP_ENTRIES
     segment_bytes: int = 64 * 1024 * 1024
 
     def __attrs_post_init__(self) -> None:

@@ -30,6 +30,7 @@ class FakeGroup:
             peers=(
                 Peer(node_id="n1", address="tcp://h1:1"),
                 Peer(node_id="n2", address="tcp://h2:1", is_voter=False),
+                Peer(node_id="n9", address="tcp://h9:1", is_voter=False),
             )
         )
     )
@@ -61,14 +62,33 @@ async def post(client: Any, value: object) -> Response:
     return answer
 
 
-async def test_members_are_listed_with_their_voice(
+async def test_members_are_listed_with_their_voice_and_link(
     client: Any, group: FakeGroup
 ) -> None:
     answer = await client.ask("GET", PATH)
     assert answer.status == 200
     assert json.loads(answer.body) == [
-        {"id": "n1", "address": "tcp://h1:1", "voter": True, "leading": True},
-        {"id": "n2", "address": "tcp://h2:1", "voter": False, "leading": False},
+        {
+            "id": "n1",
+            "address": "tcp://h1:1",
+            "voter": True,
+            "leading": True,
+            "connected": True,
+        },
+        {
+            "id": "n2",
+            "address": "tcp://h2:1",
+            "voter": False,
+            "leading": False,
+            "connected": True,
+        },
+        {
+            "id": "n9",
+            "address": "tcp://h9:1",
+            "voter": False,
+            "leading": False,
+            "connected": False,
+        },
     ]
 
 
@@ -94,7 +114,11 @@ async def test_each_change_reaches_the_log(client: Any, group: FakeGroup) -> Non
         (b'{"promote": ""}', "promote: wants 1 to 255"),
         (b'{"fire": "a"}', "Failed to parse"),
         (b'{"add": {"id": "a"}}', "Failed to parse"),
-        (b'{"add": {"id": "a", "address": "h:1"}}', "add.address: wants SCHEME"),
+        (b'{"add": {"id": "a", "address": "h:1"}}', "add.address: 'h:1' is no"),
+        (b'{"add": {"id": "a", "address": "tcp://h"}}', "want tcp://HOST:PORT"),
+        (b'{"add": {"id": "a", "address": "tcp://h:70000"}}', "no port 70000"),
+        (b'{"add": {"id": "a", "address": "foo://h:1"}}', "no transport for 'foo'"),
+        (b'{"add": {"id": "a/b", "address": "tcp://h:1"}}', "add.id: must not contain"),
         (b'{"promote": 7}', "Failed to parse"),
     ],
 )

@@ -178,6 +178,21 @@ def test_time_that_nobody_can_wait_for_is_refused_by_name(
         load_section(kind, section, flags=flags, environ=environ, file=None)
 
 
+@pytest.mark.parametrize("key", ["snapshot_entries", "keep_entries"])
+def test_number_of_entries_is_a_whole_number_above_zero(key: str) -> None:
+    def load(value: str) -> LeaderSection:
+        environ = {variable_of("leader", key): value}
+        flags: dict[str, object] = {"data_dir": Path("data")}
+        return load_section(
+            LeaderSection, "leader", flags=flags, environ=environ, file=None
+        )
+
+    assert getattr(load("7"), key) == 7
+    for value, problem in (("0", "at least 1"), ("1.5", "a whole number")):
+        with pytest.raises(ConfigError, match=problem):
+            load(value)
+
+
 def test_near_miss_of_a_client_variable_is_refused_and_others_are_not() -> None:
     def load(environ: dict[str, str]) -> ClientSection:
         return load_section(

@@ -8,7 +8,13 @@ import pytest
 
 from transports.errors import BadAddressError
 from transports.memory import MemoryNetwork, MemoryTransport
-from transports.registry import known_schemes, register, transport_for, unregister
+from transports.registry import (
+    check_address,
+    known_schemes,
+    register,
+    transport_for,
+    unregister,
+)
 from transports.tcp import TcpTransport
 
 
@@ -120,3 +126,10 @@ def test_two_plugins_of_one_scheme_are_refused_by_name(
     install(tmp_path, monkeypatch, "white_pigeons", "pigeon = white_pigeons:Pigeon")
     with pytest.raises(BadAddressError, match=r"grey_pigeons.*white|white.*grey"):
         transport_for("pigeon")
+
+
+def test_address_of_a_built_in_scheme_is_checked_whole() -> None:
+    check_address("tcp://h:1")
+    for address in ("tcp://h", "tcp://h:70000", "tcp://:1", "foo://h:1", "h:1"):
+        with pytest.raises(BadAddressError):
+            check_address(address)
