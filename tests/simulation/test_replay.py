@@ -31,7 +31,12 @@ def replay(seed: int, *options: str, hash_seed: int, trace: Path) -> Any:
 
 @pytest.mark.parametrize(
     "options",
-    [("--level", "fast", "--seconds", "20"), ("--level", "whole", "--seconds", "5")],
+    [
+        ("--level", "fast", "--seconds", "20"),
+        ("--level", "whole", "--seconds", "5"),
+        ("--level", "whole", "--engine", "pysyncobj", "--seconds", "5"),
+    ],
+    ids=["fast", "whole", "whole-pysyncobj"],
 )
 def test_replay_gives_the_same_trace_in_another_process(
     options: tuple[str, ...], tmp_path: Path
@@ -46,3 +51,5 @@ def test_replay_gives_the_same_trace_in_another_process(
     assert len(first.read_text().splitlines()) > 100
     replay(4, *options, hash_seed=1, trace=other)
     assert other.read_bytes() != first.read_bytes()
+    # Nothing of a simulated node is on a real disk.
+    assert sorted(tmp_path.iterdir()) == sorted([first, again, other])

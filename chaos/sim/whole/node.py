@@ -283,6 +283,7 @@ class SimulatedNode:
             applier=replica.apply,
             rng=rng,
             settings=self.raft,
+            disk=self.disk,
         )
 
     async def _run_log(
