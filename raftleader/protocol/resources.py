@@ -84,6 +84,12 @@ class Resources(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
             return self
         if not self:
             return other
+        if self._is_plain() and other._is_plain():
+            mine = self.scalars
+            scalars = mine.copy()
+            for key, millis in other.scalars.items():
+                scalars[key] = scalars.get(key, 0) + millis
+            return Resources(scalars if len(scalars) == len(mine) else _sorted(scalars))
         scalars = dict(self.scalars)
         for key, millis in other.scalars.items():
             scalars[key] = scalars.get(key, 0) + millis
@@ -102,6 +108,15 @@ class Resources(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         if not other:
             return self
         assert self.contains(other), f"{other} is not within {self}"
+        if self._is_plain():
+            scalars = self.scalars.copy()
+            for key, millis in other.scalars.items():
+                left = scalars[key] - millis
+                if left:
+                    scalars[key] = left
+                else:
+                    del scalars[key]
+            return Resources(scalars)
         scalars = dict(self.scalars)
         for key, millis in other.scalars.items():
             scalars[key] -= millis
@@ -119,14 +134,21 @@ class Resources(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     def contains(self, other: Resources) -> bool:
         """Whether ``other`` fits into ``self``, part by part."""
-        return (
-            all(self.scalars.get(k, 0) >= v for k, v in other.scalars.items())
-            and all(
+        mine = self.scalars
+        for key, millis in other.scalars.items():
+            if mine.get(key, 0) < millis:
+                return False
+        return other._is_plain() or (
+            all(
                 _ranges_contain(self.ranges.get(k, ()), v)
                 for k, v in other.ranges.items()
             )
             and all(set(v) <= set(self.sets.get(k, ())) for k, v in other.sets.items())
         )
+
+    def _is_plain(self) -> bool:
+        """Scalars only, as nearly always: the allocator does little else than sums."""
+        return not (self.ranges or self.sets)
 
     def for_role(self, role: str) -> Resources:
         """The part a framework of ``role`` may use: unreserved, or reserved for it."""
