@@ -14,7 +14,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Protocol
 
 import attrs
@@ -33,7 +33,6 @@ from raftleader.loop_lag import LoopLag
 from raftleader.node_config import JOURNAL_NAME as JOURNAL_NAME
 from raftleader.node_config import Engine as Engine
 from raftleader.node_config import NodeConfig as NodeConfig
-from raftleader.replication.disk import Disk
 from raftleader.replication.interface import ReplicatedLog, StateMachine
 from raftleader.replication.pysyncobj_backend.log import PySyncObjLog
 from raftleader.replication.raft_log import RaftLog
@@ -63,15 +62,69 @@ class HttpServer(Protocol):
     ) -> None: ...
 
 
+class LogMaker(Protocol):
+    """Makes the log of a node, which feeds ``machine``."""
+
+    def __call__(
+        self,
+        config: NodeConfig,
+        transport: Transport,
+        machine: StateMachine,
+        rng: random.Random,
+    ) -> ReplicatedLog: ...
+
+
+def make_log(
+    config: NodeConfig,
+    transport: Transport,
+    machine: StateMachine,
+    rng: random.Random,
+) -> ReplicatedLog:
+    """The log that the configuration asks for, in its data directory."""
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    journal_path = config.data_dir / JOURNAL_NAME
+    engine = config.log_engine
+    if engine is Engine.SINGLE_NODE:
+        return SingleNodeLog(
+            config.node_id,
+            journal_path,
+            machine.apply,
+            cluster_id=config.cluster_id,
+        )
+    if engine is Engine.PYSYNCOBJ:
+        return PySyncObjLog(
+            cluster_id=config.cluster_id,
+            node_id=config.node_id,
+            members=config.members,
+            transport=transport,
+            journal_path=journal_path,
+            applier=machine.apply,
+            rng=rng,
+            settings=config.raft,
+        )
+    return RaftLog(
+        cluster_id=config.cluster_id,
+        node_id=config.node_id,
+        members=config.members,
+        transport=transport,
+        data_dir=config.data_dir,
+        machine=machine,
+        rng=rng,
+        settings=config.raft,
+        is_joining=config.is_joining,
+    )
+
+
 async def run_node(
     config: NodeConfig,
     *,
     transport: Transport | None = None,
     rng: random.Random | None = None,
     wall_ms: Callable[[], int] | None = None,
+    monotonic_s: Callable[[], float] = trio.current_time,
     http_server: HttpServer = serve_http,
-    disk: Disk | None = None,
-    measures_loop_lag: bool = True,
+    make_log: LogMaker = make_log,
+    owns_process: bool = True,
     on_made: Callable[[LeaderService], None] | None = None,
     task_status: trio.TaskStatus[BoundAddresses] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -82,19 +135,19 @@ async def run_node(
     whatever ends the log or is a bug: a node does not go on with half of itself.
     When cancelled, streams and sessions end first, the journal is closed last.
 
-    For simulations: ``disk`` takes the place of the machine's, the loop's lag means
-    nothing on a virtual clock, and ``on_made`` is given the service before anything
-    runs, to look into it.
+    For simulations: clocks, HTTP and the log may be others; a node that has not the
+    process for itself leaves the garbage collector alone and does not measure how
+    late the loop is; ``on_made`` is given the service before anything runs.
     """
     rng = rng or random.Random()
     transport = transport or transport_for(config.agents)
     counts: Counter[str] = Counter()
     clock = ClusterClock(
-        monotonic_s=trio.current_time,
+        monotonic_s=monotonic_s,
         wall_ms=wall_ms or (lambda: time.time_ns() // 1_000_000),
     )
     replica = Replica(cluster_id=config.cluster_id, clock=clock)
-    log = _make_log(config, transport, replica, rng, disk)
+    log = make_log(config, transport, replica, rng)
     loop_lag = LoopLag(config.raft.election_timeout_min_s / 3)
     sessions = AgentSessions(
         replica.state,
@@ -121,7 +174,7 @@ async def run_node(
     )
     if on_made is not None:
         on_made(service)
-    with _sole_error(), tuned_garbage_collection():
+    with _sole_error(), tuned_garbage_collection() if owns_process else nullcontext():
         async with trio.open_nursery() as outer:
             log_scope = trio.CancelScope()
             try:
@@ -138,10 +191,10 @@ async def run_node(
                     # From now on the log outlives everything that proposes to it.
                     log_scope.shield = True
                     await nursery.start(service.run)
-                    if measures_loop_lag:
+                    if owns_process:
                         nursery.start_soon(loop_lag.run)
-                    # What was made so far stays: never look at it again.
-                    gc.freeze()
+                        # What was made so far stays: never look at it again.
+                        gc.freeze()
                     task_status.started(
                         BoundAddresses(
                             http=http,
@@ -161,51 +214,6 @@ async def _run_log(
 ) -> None:
     with scope:
         await log.run(task_status=task_status)
-
-
-def _make_log(
-    config: NodeConfig,
-    transport: Transport,
-    machine: StateMachine,
-    rng: random.Random,
-    disk: Disk | None,
-) -> ReplicatedLog:
-    if disk is None:
-        config.data_dir.mkdir(parents=True, exist_ok=True)
-    journal_path = config.data_dir / JOURNAL_NAME
-    engine = config.log_engine
-    if engine is Engine.SINGLE_NODE:
-        return SingleNodeLog(
-            config.node_id,
-            journal_path,
-            machine.apply,
-            cluster_id=config.cluster_id,
-            disk=disk,
-        )
-    if engine is Engine.PYSYNCOBJ:
-        return PySyncObjLog(
-            cluster_id=config.cluster_id,
-            node_id=config.node_id,
-            members=config.members,
-            transport=transport,
-            journal_path=journal_path,
-            applier=machine.apply,
-            rng=rng,
-            settings=config.raft,
-            disk=disk,
-        )
-    return RaftLog(
-        cluster_id=config.cluster_id,
-        node_id=config.node_id,
-        members=config.members,
-        transport=transport,
-        data_dir=config.data_dir,
-        machine=machine,
-        rng=rng,
-        settings=config.raft,
-        disk=disk,
-        is_joining=config.is_joining,
-    )
 
 
 @contextmanager

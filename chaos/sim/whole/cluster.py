@@ -12,16 +12,15 @@ from chaos.sim.disk import SimDisk
 from chaos.sim.disk_file import CrashFaults
 from chaos.sim.options import Fault, Options
 from chaos.sim.whole.clock import VirtualClock
-from chaos.sim.whole.engines import Engine
 from chaos.sim.whole.framework import Habits, SimulatedFramework
 from chaos.sim.whole.history import History
 from chaos.sim.whole.http import HttpNetwork
 from chaos.sim.whole.machine import SimulatedMachine
 from chaos.sim.whole.network import SimulatedNetwork
-from chaos.sim.whole.node import SimulatedNode
+from chaos.sim.whole.node import SimulatedNode, Timeouts
 from chaos.sim.whole.processes import Process, ReadyQueue
 from chaos.sim.whole.wall_clock import WallClock
-from raftleader.leader.term import LeaderSettings
+from raftleader.node import Engine
 from raftleader.replication.settings import RaftSettings
 from transports.fault_plan import FaultPlan
 
@@ -30,14 +29,6 @@ DRIFT_MAX = 0.08
 SEGMENT_BYTES = 64 * 1024
 """Of a journal: small, so that there are several, and a full disk is noticed."""
 HTTP_LATENCY_S = (0.0002, 0.002)
-
-
-def leader_settings() -> LeaderSettings:
-    """Shorter times than a real cluster has, so that a minute shows what an hour does:
-    offers and agents time out within a run, a broken stream is noticed in seconds."""
-    return LeaderSettings(
-        offer_timeout_s=12.0, agent_timeout_s=8.0, heartbeat_interval_s=5.0
-    )
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -49,7 +40,7 @@ class Builder:
     directory: Path
     clock: VirtualClock
     history: History
-    settings: LeaderSettings
+    timeouts: Timeouts
     rng: random.Random
     queue: ReadyQueue = attrs.field(factory=ReadyQueue)
     network: SimulatedNetwork = attrs.field(init=False)
@@ -152,7 +143,7 @@ class Builder:
             history=self.history,
             seed=f"{options.seed}",
             raft=self._raft(clock.rate),
-            settings=self.settings,
+            timeouts=self.timeouts,
             process=self._process(name),
         )
 

@@ -22,13 +22,15 @@ from raftleader.protocol.resources import Resources
 from raftleader.protocol.scheduler_api import Subscribed
 from raftleader.protocol.tasks import CommandInfo, TaskInfo, TaskState, TaskStatus
 
-APPETITE_S = 1.5
-"""Mean time between two tasks that a framework wants to start."""
+APPETITE_S = 4.0
+"""Mean time between two moments at which a framework wants to start more tasks..."""
+APPETITE_MAX = 4
+"""... so many, at most."""
 TASK_S_MAX = 5.0
 HOWS = ("ok", "ok", "ok", "ok", "fail", "stubborn", "broken")
 WANTED_MAX = 10
 """More it never wants at once: it would only wait longer for the offers."""
-REFUSE_S = (0.5, 2.0, 5.0, 90.0)
+REFUSE_S = (1.0, 2.0, 4.0, 90.0)
 RAN = (TaskState.FINISHED, TaskState.FAILED, TaskState.KILLED)
 
 
@@ -146,7 +148,7 @@ class SimulatedFramework(Scheduler):
         while self.is_growing:
             await trio.sleep(self.rng.expovariate(1 / APPETITE_S))
             if self.is_growing and self.wanted < WANTED_MAX:
-                self.wanted += 1
+                self.wanted += self.rng.randint(1, APPETITE_MAX)
 
     # --- Scheduler ------------------------------------------------------------------
 
@@ -165,9 +167,17 @@ class SimulatedFramework(Scheduler):
 
     async def offers(self, driver: SchedulerDriver, offers: Sequence[Offer]) -> None:
         self.history.counts["offers"] += len(offers)
+        unwanted: list[OfferId] = []
         for offer in offers:
-            if offer.id in driver.outstanding_offers:
-                await self._answer(driver, offer)
+            if offer.id not in driver.outstanding_offers:
+                continue  # rescinded while we answered another
+            tasks = self._tasks_for(offer)
+            if tasks:
+                await self._launch(driver, offer, tasks)
+            elif self.rng.random() >= self.habits.hold_probability:
+                unwanted.append(offer.id)
+        if unwanted:
+            await self._decline(driver, unwanted)
 
     async def update(self, driver: SchedulerDriver, status: TaskStatus) -> None:
         if status.uuid is None:
@@ -191,32 +201,37 @@ class SimulatedFramework(Scheduler):
 
     # --- Calls ----------------------------------------------------------------------
 
-    async def _answer(self, driver: SchedulerDriver, offer: Offer) -> None:
-        tasks = self._tasks_for(offer)
-        refuse_s = self.rng.choice(REFUSE_S)
-        if not tasks and self.rng.random() < self.habits.hold_probability:
-            return
+    async def _decline(self, driver: SchedulerDriver, offers: list[OfferId]) -> None:
+        names = ", ".join(offers)
+        self._used().update(offers)
+        try:
+            await driver.decline(offers, refuse_s=self.rng.choice(REFUSE_S))
+        except RaftLeaderError as error:
+            self._failed(error, names)
+            if error.definite:
+                self._used().difference_update(offers)
+        else:
+            self.history.note(f"{self.name} declines {names}", counted="acked")
+
+    async def _launch(
+        self, driver: SchedulerDriver, offer: Offer, tasks: list[TaskInfo]
+    ) -> None:
         self._used().add(offer.id)
         try:
-            if tasks:
-                await self._launch(driver, offer, tasks, refuse_s)
-            else:
-                await driver.decline([offer.id], refuse_s=refuse_s)
-                self.history.note(f"{self.name} declines {offer.id}", counted="acked")
+            await self._accept(driver, offer, tasks)
         except RaftLeaderError as error:
-            text = f"{self.name}: {offer.id}: {error}"
-            self.history.note(text, counted="calls failed")
+            self._failed(error, offer.id)
             if error.definite:
                 self._used().discard(offer.id)
                 self.wanted += len(tasks)
 
-    async def _launch(
-        self,
-        driver: SchedulerDriver,
-        offer: Offer,
-        tasks: list[TaskInfo],
-        refuse_s: float,
+    def _failed(self, error: RaftLeaderError, what: str) -> None:
+        self.history.note(f"{self.name}: {what}: {error}", counted="calls failed")
+
+    async def _accept(
+        self, driver: SchedulerDriver, offer: Offer, tasks: list[TaskInfo]
     ) -> None:
+        refuse_s = self.rng.choice(REFUSE_S)
         await driver.accept([offer.id], tasks, refuse_s=refuse_s)
         names = [task.task_id for task in tasks]
         self.history.note(f"{self.name}: {offer.id} starts {', '.join(names)}")
@@ -244,7 +259,7 @@ class SimulatedFramework(Scheduler):
 
     def _tasks_for(self, offer: Offer) -> list[TaskInfo]:
         free_cpus = offer.resources.total("cpus") // 500
-        count = min(self.wanted, self.rng.randint(1, 3), free_cpus)
+        count = min(self.wanted, self.rng.randint(1, 4), free_cpus)
         self.wanted -= count
         return [self._task(offer) for _ in range(count)]
 

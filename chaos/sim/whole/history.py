@@ -34,6 +34,7 @@ class History:
         violations: In the order in which they were seen.
         counts: How often what happened, by name.
         coverage: How often each class of faults fired.
+        points: How often nodes came to the named points of their code.
         answered: Tasks whose ACCEPT was answered, in that order.
         heard: Tasks whose framework heard of any update.
         ended: Tasks whose framework heard of their end.
@@ -47,6 +48,7 @@ class History:
     violations: list[Violation] = attrs.field(factory=list)
     counts: Counter[str] = attrs.field(factory=Counter)
     coverage: Counter[Fault] = attrs.field(factory=Counter)
+    points: Counter[str] = attrs.field(factory=Counter)
     log: LogJudge = attrs.field(factory=LogJudge)
     answered: dict[str, None] = attrs.field(factory=dict)
     heard: set[str] = attrs.field(factory=set)

@@ -12,7 +12,8 @@ from chaos.checkers.nothing_answered_lost import nothing_answered_lost
 from chaos.results import Result, Verdict
 from chaos.sim.options import Fault
 from chaos.sim.report import Report
-from chaos.sim.whole.engines import Engine
+from chaos.sim.whole.engines import faults_of
+from raftleader.node import Engine
 
 if TYPE_CHECKING:
     from chaos.sim.whole.world import World
@@ -49,7 +50,8 @@ def make_report(world: World, engine: Engine) -> Report:
     counts = Counter(history.counts) + world.network.counts
     counts["elections"] = history.terms_led
     counts["crashes"] += 0
-    counts["snapshots"] = counts["at snapshot-stored"]
+    counts["snapshots"] = history.points["snapshot-stored"]
+    counts["installed"] = history.points["install-restored"]
     counts["subscriptions judged"] = world.offers_judge.judged
     coverage = Counter(history.coverage)
     for node in world.nodes:
@@ -65,7 +67,7 @@ def make_report(world: World, engine: Engine) -> Report:
         violations=tuple(history.violations),
         lacking=seen.problems,
         counts=dict(sorted(counts.items())),
-        coverage={fault: coverage[fault] for fault in engine.faults},
+        coverage={fault: coverage[fault] for fault in faults_of(engine)},
         sim_seconds=round(history.clock.now_s, 3),
         trace_hash=history.trace_hash,
         options=str(world.options),

@@ -1,40 +1,49 @@
-"""A leader node of the simulated cluster: the parts of ``raftleader.node``, on a
-simulated disk and network, with a death for every occasion."""
+"""A leader node of the simulated cluster: ``raftleader.node``, on a simulated disk,
+network and clock, with a death for every occasion."""
 
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 
 import attrs
 import trio
 
 from chaos.sim.disk import PowerCut, SimDisk
-from chaos.sim.whole.engines import Engine
 from chaos.sim.whole.history import History
 from chaos.sim.whole.http import HttpNetwork
 from chaos.sim.whole.lives import Death, Lives, innermost
 from chaos.sim.whole.network import SimulatedNetwork
+from chaos.sim.whole.node_log import (
+    DATA_DIR,
+    SimulatedLog,
+    WatchedMachine,
+    make_simulated_log,
+)
 from chaos.sim.whole.processes import Process
 from chaos.sim.whole.wall_clock import WallClock
-from raftleader.api.app import build_handler
-from raftleader.leader.agent_sessions import AgentSessions
-from raftleader.leader.cluster_clock import ClusterClock
-from raftleader.leader.replica import Replica
+from raftleader.errors import DiskFullError
 from raftleader.leader.service import LeaderService
-from raftleader.leader.term import LeaderSettings
-from raftleader.replication.pysyncobj_backend.log import PySyncObjLog
+from raftleader.node import Engine, NodeConfig, run_node
+from raftleader.replication.interface import StateMachine
 from raftleader.replication.raft.configuration import Configuration
 from raftleader.replication.raft_log import RaftLog
 from raftleader.replication.settings import RaftSettings
 from raftleader.state.cluster import ClusterState
-from raftleader.state.outcomes import Applied
+from transports.interface import Transport
 
 CLUSTER_ID = "simulated"
 HTTP_PORT = 8080
-DATA_DIR = "data"
+
+
+@attrs.frozen(kw_only=True)
+class Timeouts:
+    """Shorter than those of a real cluster, so that a minute shows what an hour does:
+    offers and agents time out in a run, a stream that broke is noticed in seconds."""
+
+    offer_s: float = 12.0
+    agent_s: float = 8.0
+    heartbeat_interval_s: float = 5.0
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -45,6 +54,8 @@ class SimulatedNode:
         members: Of the first configuration.
         is_joining: Its next life begins without a voice, as a node that is added.
         is_lost: Its disk was lost, and it is still a member: it must not start.
+        is_out_of_room: Its last life ended since it found no room on the disk.
+        deaths: Crashes so far.
         disk: Outlives it.
         clock: Its wall clock, and how fast its own time goes.
         log, service: Of the present life.
@@ -60,15 +71,16 @@ class SimulatedNode:
     history: History
     seed: str
     raft: RaftSettings
-    settings: LeaderSettings
+    timeouts: Timeouts
     process: Process
     is_joining: bool = False
     is_lost: bool = False
+    is_out_of_room: bool = False
     deaths: int = 0
     lives: Lives = attrs.field(init=False)
-    log: RaftLog | PySyncObjLog = attrs.field(init=False)
+    log: SimulatedLog = attrs.field(init=False)
     service: LeaderService = attrs.field(init=False)
-    _replica: _WatchedReplica = attrs.field(init=False)
+    _known: list[Configuration] = attrs.field(factory=list, init=False)
     _points_left: dict[str, int] = attrs.field(factory=dict, init=False)
 
     def begin(self, nursery: trio.Nursery) -> None:
@@ -85,7 +97,7 @@ class SimulatedNode:
 
     @property
     def state(self) -> ClusterState:
-        return self._replica.state
+        return self.service.state
 
     @property
     def is_leading(self) -> bool:
@@ -101,12 +113,13 @@ class SimulatedNode:
 
     @property
     def configurations(self) -> list[Configuration]:
-        """Those it knows of, or knew when it died: in its log, and committed."""
-        if not isinstance(self.log, RaftLog) or self.log.member is None:
-            return []
-        core = self.log.member.core
-        committed = max(core.commit_index, core.first_index - 1)
-        return [core.configuration, core.configuration_at(committed)]
+        """Those it knows of, in its log and committed, or knew in its last life that
+        came to read the log."""
+        if isinstance(self.log, RaftLog) and self.log.member is not None:
+            core = self.log.member.core
+            committed = max(core.commit_index, core.first_index - 1)
+            self._known = [core.configuration, core.configuration_at(committed)]
+        return self._known
 
     @property
     def standing(self) -> str:
@@ -138,11 +151,8 @@ class SimulatedNode:
         how = "loses power" if is_power_cut else "crashes"
 
         def die() -> None:
-            self.deaths += 1
-            self.history.counts["crashes"] += 1
             self._fall_silent(is_sudden=is_sudden)
-            self.log.crash()
-            self._let_go(is_power_cut=is_power_cut)
+            self._die(is_power_cut=is_power_cut)
 
         await self.lives.end(how, die, is_crash=True)
 
@@ -164,7 +174,7 @@ class SimulatedNode:
         self.process.stop_until(self.history.clock.now_s + seconds)
 
     def _at_point(self, point: str) -> None:
-        self.history.counts[f"at {point}"] += 1
+        self.history.points[point] += 1
         if point in self._points_left:
             self._points_left[point] -= 1
             if not self._points_left[point]:
@@ -179,7 +189,10 @@ class SimulatedNode:
         self.network.lose_links(self.name, is_sudden=is_sudden)
         self.http.break_all(self.name)
 
-    def _let_go(self, *, is_power_cut: bool) -> None:
+    def _die(self, *, is_power_cut: bool) -> None:
+        self.deaths += 1
+        self.history.counts["crashes"] += 1
+        self.log.crash()
         if is_power_cut:
             self.disk.crash()
         else:
@@ -189,133 +202,89 @@ class SimulatedNode:
 
     async def _live(self, *, task_status: trio.TaskStatus[None]) -> None:
         failed_before = self.disk.counts["failed sync"]
+        self._known = self.configurations if self.lives.count > 1 else []
+        self.is_out_of_room = False
+        rng = random.Random(f"{self.seed}/{self.lives.label}")
         try:
-            await self._run(task_status)
+            await self._run(rng, task_status)
         except Exception as error:
             causes = list(innermost(error))
             expected: tuple[type[BaseException], ...] = (Death, PowerCut)
             if self.disk.counts["failed sync"] > failed_before:
                 expected += (OSError,)
-            deaths = [one for one in causes if isinstance(one, expected)]
-            if not deaths:
-                self._died(repr(causes[0]), is_power_cut=False)
+            if self.disk.room_bytes is not None:
+                expected += (DiskFullError,)
+            causes.sort(key=lambda one: not isinstance(one, expected))
+            cause = causes[0]
+            self.history.note(f"{self.lives.label} died: {cause!r}")
+            self.is_out_of_room = isinstance(cause, DiskFullError)
+            self._fall_silent()
+            self._die(
+                is_power_cut=isinstance(cause, PowerCut)
+                or (isinstance(cause, OSError) and rng.random() < 0.5)
+            )
+            if not isinstance(cause, expected):
                 raise
-            is_power_cut = not isinstance(deaths[0], Death)
-            self._died(repr(deaths[0]), is_power_cut=is_power_cut)
 
-    def _died(self, how: str, *, is_power_cut: bool) -> None:
-        self.history.note(f"{self.lives.label} died: {how}", counted="crashes")
-        self.deaths += 1
-        self._fall_silent()
-        self.log.crash()
-        self._let_go(is_power_cut=is_power_cut)
-
-    async def _run(self, task_status: trio.TaskStatus[None]) -> None:
-        rng = random.Random(f"{self.seed}/{self.lives.label}")
-        counts: Counter[str] = Counter()
-        clock = ClusterClock(
-            monotonic_s=self.clock.monotonic_s, wall_ms=self.clock.wall_ms
-        )
-        replica = self._replica = _WatchedReplica(
-            cluster_id=CLUSTER_ID,
-            clock=clock,
-            history=self.history,
-            life=self.lives.label,
-        )
-        transport = self.network.transport(self.name, self.process.run)
-        log = self.log = self._make_log(replica, rng)
-        sessions = AgentSessions(
-            replica.state,
-            node_id=self.name,
-            agent_timeout_s=self.settings.agent_timeout_s,
-            counts=counts,
-        )
-        service = self.service = LeaderService(
-            log,
-            replica=replica,
-            clock=clock,
-            sessions=sessions,
-            node_id=self.name,
-            http_address=self.http_address,
-            rng=rng,
-            settings=self.settings,
-            counts=counts,
-        )
-        async with trio.open_nursery() as outer:
-            log_scope = trio.CancelScope()
-            try:
-                async with trio.open_nursery() as nursery:
-                    serve_http = self.http.server(self.name, self.process.run)
-                    handler = build_handler(service)
-                    await nursery.start(serve_http, handler, self.http_address)
-                    address = f"{self.address}/agents"
-                    await nursery.start(sessions.run, transport, address)
-                    await outer.start(self._run_log, log, log_scope)
-                    log_scope.shield = True
-                    nursery.start_soon(self._watch, log)
-                    await nursery.start(service.run)
-                    task_status.started()
-            finally:
-                log_scope.cancel()
-
-    def _make_log(self, replica: Replica, rng: random.Random) -> RaftLog | PySyncObjLog:
-        transport = self.network.transport(self.name, self.process.run)
-        if self.engine is Engine.RAFT:
-            return RaftLog(
-                cluster_id=CLUSTER_ID,
-                node_id=self.name,
-                members=self.members,
-                transport=transport,
-                data_dir=Path(DATA_DIR),
-                machine=replica,
-                rng=rng,
-                settings=self.raft,
+    async def _run(
+        self, rng: random.Random, task_status: trio.TaskStatus[None]
+    ) -> None:
+        def make_log(
+            config: NodeConfig,
+            transport: Transport,
+            machine: StateMachine,
+            rng: random.Random,
+        ) -> SimulatedLog:
+            label, history = self.lives.label, self.history
+            watched = WatchedMachine(machine, lambda: self.state, history, label)
+            self.log = make_simulated_log(
+                *(config, transport, watched, rng),
                 disk=self.disk,
-                is_joining=self.is_joining,
                 at_point=self._at_point,
             )
-        return PySyncObjLog(
+            return self.log
+
+        async with trio.open_nursery() as nursery:
+            await nursery.start(
+                lambda task_status: run_node(
+                    self._config(),
+                    transport=self.network.transport(self.name, self.process.run),
+                    rng=rng,
+                    wall_ms=self.clock.wall_ms,
+                    monotonic_s=self.clock.monotonic_s,
+                    http_server=self.http.server(self.name, self.process.run),
+                    make_log=make_log,
+                    owns_process=False,
+                    on_made=self._made,
+                    task_status=task_status,
+                )
+            )
+            nursery.start_soon(self._watch, self.log)
+            task_status.started()
+
+    def _made(self, service: LeaderService) -> None:
+        self.service = service
+
+    def _config(self) -> NodeConfig:
+        return NodeConfig(
             cluster_id=CLUSTER_ID,
             node_id=self.name,
             members=self.members,
-            transport=transport,
-            journal_path=Path(DATA_DIR),
-            applier=replica.apply,
-            rng=rng,
-            settings=self.raft,
-            disk=self.disk,
+            http=self.http_address,
+            agents=f"{self.address}/agents",
+            data_dir=DATA_DIR,
+            engine=self.engine,
+            offer_timeout_s=self.timeouts.offer_s,
+            agent_timeout_s=self.timeouts.agent_s,
+            heartbeat_interval_s=self.timeouts.heartbeat_interval_s,
+            raft=self.raft,
+            is_joining=self.is_joining,
         )
 
-    async def _run_log(
-        self,
-        log: RaftLog | PySyncObjLog,
-        scope: trio.CancelScope,
-        *,
-        task_status: trio.TaskStatus[None],
-    ) -> None:
-        with scope:
-            await log.run(task_status=task_status)
-
-    async def _watch(self, log: RaftLog | PySyncObjLog) -> None:
+    async def _watch(self, log: SimulatedLog) -> None:
         """Who says that it leads, and when."""
         seen = log.leadership
         while True:
             if seen.leading:
                 self.history.leads(self.name, seen.term)
             seen = await log.wait_leadership_changed(seen)
-
-
-class _WatchedReplica(Replica):
-    """Tells the history what it applied."""
-
-    def __init__(
-        self, *, cluster_id: str, clock: ClusterClock, history: History, life: str
-    ) -> None:
-        super().__init__(cluster_id=cluster_id, clock=clock)
-        self._history = history
-        self._life = life
-
-    def apply(self, index: int, term: int, data: bytes) -> Applied:
-        applied = super().apply(index, term, data)
-        self._history.applied(self._life, term, data, self.state, applied)
-        return applied

@@ -107,6 +107,8 @@ class NodeFaults:
         node.disk.room_bytes = 0
         await self.targets.wait()
         node.disk.room_bytes = None
+        if node.is_out_of_room:
+            await node.start()
 
     async def slow_disk(self) -> None:
         node, rng = self.targets.any_node(), self.targets.rng

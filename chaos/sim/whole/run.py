@@ -10,14 +10,13 @@ from pathlib import Path
 from chaos.sim.mutants import planted
 from chaos.sim.options import Options, draw_options
 from chaos.sim.report import Report
-from chaos.sim.whole.cluster import leader_settings
 from chaos.sim.whole.determinism import run_deterministically
-from chaos.sim.whole.engines import Engine
+from chaos.sim.whole.engines import engine_named, faults_of
 from chaos.sim.whole.history import gathered_log
 from chaos.sim.whole.judging import make_report
+from chaos.sim.whole.node import Timeouts
 from chaos.sim.whole.world import LIVENESS_S, World
-from raftleader.errors import ConfigError
-from raftleader.leader.term import LeaderSettings
+from raftleader.node import Engine
 
 
 def simulate_whole(
@@ -36,12 +35,9 @@ def simulate_whole(
     meanwhile (``chaos.sim.mutants``). Raises ConfigError for an engine
     or a mutant that does not exist; nothing for what the cluster does wrong.
     """
-    try:
-        chosen = Engine(engine)
-    except ValueError:
-        raise ConfigError(f"--engine {engine}: the whole level cannot") from None
+    chosen = engine_named(engine)
     options = draw_options(
-        seed, level="whole", seconds=seconds, available=chosen.faults
+        seed, level="whole", seconds=seconds, available=faults_of(chosen)
     )
     with planted(mutant):
         return run_options(options, engine=chosen, trace=trace)
@@ -52,7 +48,7 @@ def run_options(
     *,
     engine: Engine = Engine.RAFT,
     trace: Callable[[str], object] | None = None,
-    settings: LeaderSettings | None = None,
+    timeouts: Timeouts | None = None,
     liveness_s: float = LIVENESS_S,
 ) -> Report:
     """Run a cluster with these options, and judge it."""
@@ -61,7 +57,7 @@ def run_options(
             options,
             engine=engine,
             directory=directory,
-            settings=settings or leader_settings(),
+            timeouts=timeouts or Timeouts(),
             liveness_s=liveness_s,
             sink=trace,
         )

@@ -11,18 +11,17 @@ import trio
 from chaos.sim.options import Options
 from chaos.sim.whole.clock import VirtualClock
 from chaos.sim.whole.cluster import Builder
-from chaos.sim.whole.engines import Engine
 from chaos.sim.whole.framework import SimulatedFramework
 from chaos.sim.whole.history import History
 from chaos.sim.whole.machine import SimulatedMachine
 from chaos.sim.whole.nemesis import Nemesis
-from chaos.sim.whole.node import SimulatedNode
+from chaos.sim.whole.node import SimulatedNode, Timeouts
 from chaos.sim.whole.offers_judge import NAME as OFFERS
 from chaos.sim.whole.offers_judge import OffersJudge
 from chaos.sim.whole.targets import Targets
 from chaos.sim.whole.unfinished import unfinished
 from raftleader.errors import RaftLeaderError
-from raftleader.leader.term import LeaderSettings
+from raftleader.node import Engine
 
 FAULTS_SHARE = 0.7
 """Of the time of a run; the rest is for everything to be finished."""
@@ -52,7 +51,7 @@ class World:
         *,
         engine: Engine,
         directory: Path,
-        settings: LeaderSettings,
+        timeouts: Timeouts,
         liveness_s: float = LIVENESS_S,
         sink: Callable[[str], object] | None = None,
     ) -> None:
@@ -68,7 +67,7 @@ class World:
             directory=directory,
             clock=self.clock,
             history=self.history,
-            settings=settings,
+            timeouts=timeouts,
             rng=rng,
         )
         self.network = builder.network
