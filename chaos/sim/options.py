@@ -62,9 +62,9 @@ OFF_PROBABILITY = 0.35
 FEW_PROBABILITY = 0.25
 """Chance of a run that has only a few classes on, as a directed test would."""
 FEW_MAX = 5
-HEARTBEATS_S = (0.08, 0.15, 0.25, 0.4)
+HEARTBEATS_S = (0.1, 0.25, 0.4)
 """Of a leader to its followers; the election timeouts are multiples of it."""
-PAUSES_S = (0.4, 0.8, 1.5, 3.0)
+PAUSES_S = (0.7, 1.2, 2.0, 3.0)
 """Mean time between the beginnings of two faults."""
 LATENCIES_S = ((0.0002, 0.002), (0.0005, 0.005), (0.001, 0.03))
 """Least and greatest time of a message on its way while nothing is wrong."""
@@ -137,7 +137,7 @@ def draw_options(
         pause_s=rng.choice(PAUSES_S),
         heartbeat_s=rng.choice(HEARTBEATS_S),
         latency_s=rng.choice(LATENCIES_S),
-        snapshot_entries=rng.choice((20, 40, 80)),
+        snapshot_entries=rng.choice((15, 30, 50)),
         keep_entries=rng.choice((0, 5, 20)),
     )
 

@@ -52,7 +52,8 @@ if TYPE_CHECKING:
     from chaos.sim.fast.agenda import Agenda
     from chaos.sim.fast.judge import Judge
 
-REDIAL_S = (0.05, 0.4)
+REDIAL_S, REDIAL_S_MAX = 0.2, 2.0
+"""First and longest pause before a dial is repeated; doubled each time."""
 START_S = (0.0005, 0.08)
 """Between the order to start a process and its start."""
 RECORDS_MAX = 400
@@ -128,6 +129,7 @@ class AgentLife:
         self._starting: dict[TaskKey, TaskOrder] = {}
         self._sessions: dict[int, Connection] = {}
         self._numbers: dict[Connection, int] = {}
+        self._redial_s: dict[str, float] = {}
         self._count = 0
         self._starts = 0
 
@@ -161,6 +163,7 @@ class AgentLife:
             if connection is None:
                 self._dial_later(node)
                 return
+            self._redial_s.pop(node, None)
             self._count += 1
             self._sessions[self._count] = connection
             self._numbers[connection] = self._count
@@ -169,9 +172,11 @@ class AgentLife:
         return done
 
     def _dial_later(self, node: str) -> None:
-        least_s, most_s = REDIAL_S
         agent = self.agent
-        agent.agenda.after(agent.rng.uniform(least_s, most_s), self._dial, node)
+        longest_s = self._redial_s.get(node, REDIAL_S)
+        self._redial_s[node] = min(2 * longest_s, REDIAL_S_MAX)
+        delay_s = agent.rng.uniform(0.25, 1.0) * longest_s
+        agent.agenda.after(delay_s, self._dial, node)
 
     def opened(self, connection: Connection) -> None:
         raise AssertionError("nobody dials an agent")

@@ -24,7 +24,7 @@ from raftleader.protocol.tasks import TaskState
 from raftleader.state.cluster import ClusterState
 
 DONE = "everything gets done"
-LEAST = {"terms served": 2, "snapshots": 1, "acked": 40, "entries": 80, "started": 10}
+LEAST = {"terms served": 2, "snapshots": 1, "acked": 40, "entries": 60, "started": 6}
 """A run with less of these has shown nothing."""
 RECENT_MS = 3_000
 """What is younger may still be on its way at the end."""

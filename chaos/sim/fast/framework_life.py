@@ -33,15 +33,15 @@ if TYPE_CHECKING:
 
 STREAM, CALLS = "stream", "calls"
 """Kinds of connections."""
-LOOK_S = 0.5
+LOOK_S = 1.0
 SUBSCRIBE_TIMEOUT_S = 5.0
 ATTEMPT_TIMEOUT_S = 6.0
-HOLD_S, KEEP = 4.0, 2
+HOLD_S, KEEP = 6.0, 2
 """When things are to end a framework keeps so many offers, and more for so long."""
-DECLINE_PROBABILITY = 0.05
+DECLINE_PROBABILITY = 0.04
 REFUSE_MS = (1_000, 5_000, 20_000, 90_000)
-RECONCILE_PROBABILITY = 0.02
-SUPPRESS_PROBABILITY = 0.004
+RECONCILE_PROBABILITY = 0.05
+SUPPRESS_PROBABILITY = 0.008
 CALLS_MAX = 200
 
 
@@ -388,7 +388,7 @@ class FrameworkLife:
         return first[:2]
 
     def _look(self) -> None:
-        """Twice a second: is the leader still there, are calls too old?"""
+        """Once a second: is the leader still there, are calls too old?"""
         framework, session = self.framework, self.session
         now_s = framework.agenda.now_s
         self._after(LOOK_S, self._look)

@@ -42,8 +42,8 @@ from raftleader.state.snapshot import digest
 if TYPE_CHECKING:
     from chaos.sim.fast.node import NodeLife
 
-DIGEST_EVERY = 8
-EVERYTHING_EVERY = 24
+DIGEST_EVERY = 16
+EVERYTHING_EVERY = 32
 """A digest, and a look at all rows, cost time in proportion to the state."""
 VIOLATIONS_MAX = 50
 FAILED = "nothing fails"

@@ -47,13 +47,13 @@ Told = Callable[[Outcome | RaftLeaderError, int], None]
 
 BATCHES_IN_FLIGHT = 4
 BATCH_SPACING_S = 0.002
-GATHERING_S = (0.0, 0.02, 0.05)
+GATHERING_S = (0.0, 0.05, 0.15)
 """A busy leader finds many commands waiting. Ours are few, so it waits for them."""
 LOOK_S = 1.0
 """Between two looks at everything that no entry announces: filters that ended,
 deadlines, silent agents, messages to be sent again."""
 RETRY_S = 0.1
-OFFER_TIMEOUT_S = 10.0
+OFFER_TIMEOUT_S = 12.0
 AGENT_TIMEOUT_S = 4.0
 
 

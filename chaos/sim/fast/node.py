@@ -31,6 +31,7 @@ from raftleader.replication.raft.membership import Change
 from raftleader.replication.raft.messages import (
     AppendReply,
     HeartbeatReply,
+    SnapshotChunk,
     SnapshotReply,
     VoteReply,
 )
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
 CLUSTER_ID = "simulated"
 ANSWERS = (AppendReply, HeartbeatReply, SnapshotReply)
 RAFT = "raft"
-REDIAL_S = (0.01, 0.15)
+REDIAL_S, REDIAL_S_MAX = 0.02, 1.0
+"""First and longest pause before a dial is repeated; doubled each time."""
 BACKGROUND_S = 0.002
 WALL_MS = 1_700_000_000_000
 RESTART_S = (0.1, 2.5)
@@ -66,6 +68,7 @@ class SimNode:
         is_joining: Its disk is new, and the group exists.
         instance: Counts its disks: what the first one promised binds no other.
         rate, wall_offset_ms: Of its clocks.
+        turn_s: A turn of its loop: messages that come within it are taken together.
         crash_point: Name of the point at which it dies next, and how often that is
             passed before.
         is_kept_down: It is not started again by itself.
@@ -92,6 +95,7 @@ class SimNode:
     is_joining: bool = False
     instance: int = 1
     rate: float = 1.0
+    turn_s: float = 0.0
     wall_offset_ms: int = 0
     crash_point: tuple[str, int] | None = None
     is_kept_down: bool = False
@@ -159,11 +163,13 @@ class SimNode:
         return WALL_MS + self.wall_offset_ms + int(self.agenda.now_s * 1000)
 
 
-@attrs.frozen
 class LogView:
     """A ``chaos.checkers.committed_safe.Log``."""
 
-    core: RaftCore
+    __slots__ = ("core",)
+
+    def __init__(self, core: RaftCore) -> None:
+        self.core = core
 
     @property
     def end(self) -> tuple[int, int]:
@@ -204,14 +210,17 @@ class NodeLife:
         self.machine = SimMachine(self, CLUSTER_ID)
         self.member: Member | None = None
         self._links: dict[str, Connection | None] = {}
+        self._redial_s: dict[str, float] = {}
         self._incoming: dict[str, Connection] = {}
         self._configuration: Configuration | None = None
         self._later: list[tuple[Done, object, Exception | None]] = []
-        self._incoming_message: tuple[str, Any] | None = None
+        self._inbox: list[tuple[str, Any]] = []
+        self._is_inbox_due = False
         self._is_in_turn = False
         self._is_turn_due = False
         self._wake_s = float("inf")
         self._is_background_due = False
+        self._may_have_background = True
         self._led_term = 0
         self._committed_index = 0
         self._counted: Mapping[str, int] = {}
@@ -364,14 +373,20 @@ class NodeLife:
         if self.is_alive:
             self._schedule()
 
+    def _read_inbox(self) -> None:
+        self._is_inbox_due = False
+        if self._inbox:
+            self._turn()
+
     def _step(self) -> None:
         member = self.member
         assert member is not None
         node = self.node
         local_s = self.agenda.now_s * node.rate
-        incoming, self._incoming_message = self._incoming_message, None
-        if incoming is not None:
-            peer, message = incoming
+        inbox, self._inbox = self._inbox, []
+        for peer, message in inbox:
+            if type(message) is SnapshotChunk:
+                self._may_have_background = True
             if type(message) in ANSWERS and message.term < member.core.term:
                 self._receive_old(member, peer, message, local_s)
             else:
@@ -403,9 +418,11 @@ class NodeLife:
             leader.end()
             leader = None
         applied = self.machine.take_applied()
-        if applied and leader is not None and leader.is_active:
-            for one in applied:
-                leader.applied(one)
+        if applied:
+            self._may_have_background = True
+            if leader is not None and leader.is_active:
+                for one in applied:
+                    leader.applied(one)
         while self._later:
             later, self._later = self._later, []
             for done, result, error in later:
@@ -466,9 +483,11 @@ class NodeLife:
         if wake_s < self._wake_s:
             self._wake_s = wake_s
             self.agenda.at(wake_s, self._wake, wake_s)
-        if not self._is_background_due and member.has_background:
-            self._is_background_due = True
-            self.after(BACKGROUND_S, self._background)
+        if self._may_have_background and not self._is_background_due:
+            self._may_have_background = False
+            if member.has_background:
+                self._is_background_due = True
+                self.after(BACKGROUND_S, self._background)
 
     def _wake(self, wake_s: float) -> None:
         if not self.is_alive or wake_s != self._wake_s:
@@ -478,10 +497,16 @@ class NodeLife:
             self.agenda.at(self._wake_s, self._wake, self._wake_s)
             return
         self._wake_s = float("inf")
-        self._turn()
+        assert self.member is not None
+        if self.member.wake_at > self.node.local_s():
+            self._may_have_background = True
+            self._schedule()
+        else:
+            self._turn()
 
     def _background(self) -> None:
         self._is_background_due = False
+        self._may_have_background = True
         assert self.member is not None
         self._guarded(self.member.background)
         if self.is_alive:
@@ -552,8 +577,10 @@ class NodeLife:
             ):
                 return
             if member is not None:
-                self._incoming_message = (dialler.name, message)
-                self._turn()
+                self._inbox.append((dialler.name, message))
+                if not self._is_inbox_due:
+                    self._is_inbox_due = True
+                    self.after(self.node.turn_s, self._read_inbox)
         elif kind == "agent":
             session = self.sessions.get(connection)
             if session is not None:
@@ -623,6 +650,7 @@ class NodeLife:
                 self._redial(peer)
                 return
             self._links[peer] = connection
+            self._redial_s.pop(peer, None)
             member = self.member
             if member is not None:
                 member.link_up(peer, self.node.local_s())
@@ -635,7 +663,9 @@ class NodeLife:
         if member is not None and (
             member.configuration.peer(peer) is not None or peer in self._incoming
         ):
-            delay_s = self.node.rng.uniform(*REDIAL_S)
+            longest_s = self._redial_s.get(peer, REDIAL_S)
+            self._redial_s[peer] = min(2 * longest_s, REDIAL_S_MAX)
+            delay_s = self.node.rng.uniform(0.5, 1.0) * longest_s
             self.after(delay_s, self._dial, peer)
         else:
             self._links.pop(peer, None)

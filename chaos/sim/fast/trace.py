@@ -39,11 +39,10 @@ class Trace:
 
     def delivered(self, sender: str, recipient: str, message: msgspec.Struct) -> None:
         """A message arrived."""
-        head = f"{self._agenda.now_s:.6f} {sender}>{recipient}"
-        self._update(head.encode())
-        self._update(self._encode(message))
+        now_s = self._agenda.now_s
+        self._update(self._encode((now_s, sender, recipient, message)))
         if self._sink is not None:
             text = repr(message)
             if len(text) > TEXT_MAX:
                 text = f"{text[:TEXT_MAX]}..."
-            self._sink(f"{self._agenda.now_s:11.6f} {sender} > {recipient} {text}")
+            self._sink(f"{now_s:11.6f} {sender} > {recipient} {text}")

@@ -33,6 +33,8 @@ LEADER_S, LEADER_HEARTBEATS = 4.0, 20
 """Within this time and so many heartbeats after the healing somebody serves."""
 GROW_S = 5.0
 """So long after the healing frameworks still want new tasks."""
+TURN = 0.4
+"""A turn of a node's loop, as a part of the spread of latencies."""
 DRIFT_MAX = 0.04
 """Clocks of different nodes differ in rate by up to twice this."""
 _STATE_CUT_PROBABILITY = 0.5
@@ -135,6 +137,7 @@ class World:
         )
         is_cutting = faults.loses or faults.tears or faults.flips
         nodes = []
+        turn_s = TURN * (options.latency_s[1] - options.latency_s[0])
         for name in names:
             node_rng = self._fork()
             node = SimNode(
@@ -153,6 +156,7 @@ class World:
                 configured=self._configured,
                 committed=self._committed,
             )
+            node.turn_s = turn_s
             if is_cutting:
                 node.is_power_cut = lambda: rng.random() < _STATE_CUT_PROBABILITY
             if options.is_on(Fault.CLOCK_DRIFT):
