@@ -17,6 +17,8 @@ def state_in_words(status: Mapping[str, Any]) -> str:
         words.append("disk full")
     if log.get("is_installing"):
         words.append("reading a snapshot")
+    if log.get("strangers"):
+        words.append(f"another directory speaks as {', '.join(log['strangers'])}")
     if not status.get("leader"):
         words += [f"refused as {reason}" for reason in _refusals(log)]
         if not words or words == ["voter"]:

@@ -67,6 +67,8 @@ class Formation:
         cannot take part with its directory."""
         if self.is_formed or greeting.sender == self._node_id:
             return
+        if greeting.known is not None and greeting.known != self._instance:
+            raise self._lost(greeting.sender)
         if greeting.first is not None:
             self._require_known(greeting.sender, greeting.first, greeting.is_formed)
         if greeting.sender in self._voters:
@@ -118,13 +120,16 @@ class Formation:
         if known == self._instance:
             return
         if known is not None:
-            raise ConfigError(
-                f"{sender} knows {self._node_id} with another data directory: the one"
-                " here is new, so what this node promised is lost. Remove it from the"
-                " group and add it again as a joining node, better under a new name"
-            )
+            raise self._lost(sender)
         if is_formed:
             raise ConfigError(
                 f"the group of {sender} was formed without {self._node_id}: add it to"
                 " the group, and start it as a joining node"
             )
+
+    def _lost(self, sender: str) -> ConfigError:
+        return ConfigError(
+            f"{sender} knows {self._node_id} with another data directory: the one"
+            " here is new, so what this node promised is lost. Remove it from the"
+            " group and add it again as a joining node, better under a new name"
+        )

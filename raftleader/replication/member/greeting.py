@@ -32,6 +32,7 @@ class Greeting(
         as_of: The committed configuration at this index of the log names the sender
             with this instance; 0: none that it knows of. Whoever has not applied that
             entry learns here that an older instance was removed.
+        known: The instance that the sender has the recipient bound to, if any.
     """
 
     sender: Name
@@ -41,3 +42,4 @@ class Greeting(
     is_formed: bool = False
     is_answer: bool = False
     as_of: Count = 0
+    known: Name | None = None

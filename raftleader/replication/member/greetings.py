@@ -71,6 +71,11 @@ class Greetings:
         return self._formation.waits_for
 
     @property
+    def strangers(self) -> tuple[str, ...]:
+        """Names under which another directory came than the one that counts."""
+        return self._instances.strangers
+
+    @property
     def wake_at(self) -> float:
         """When greetings are due again; only while not formed."""
         return float("-inf") if self._is_news or self._outgoing else self._greet_at_s
@@ -92,6 +97,8 @@ class Greetings:
             return "other sender"
         self._formation.hear(greeting)
         is_news = greeting.as_of > applied_index
+        if not self.is_formed:
+            committed = Configuration()  # nobody promised anything: bind nobody yet
         self._instances.greeted(peer, greeting.instance, committed, is_news=is_news)
         self._is_news = True
         if not greeting.is_answer:
@@ -187,6 +194,7 @@ class Greetings:
                     is_formed=note.is_formed,
                     is_answer=is_answer,
                     as_of=self._as_of,
+                    known=self._instances.bound_to(peer),
                 ),
             )
             for peer, is_answer in sorted(outgoing.items())

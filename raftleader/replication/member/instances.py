@@ -1,14 +1,15 @@
 """Which data directory each member has, and who was heard with it.
 
-A member is bound to an instance, durably, until its removal from the group is
-committed. Which one, the configuration says (``Peer.instance``); where it does not, a
-voter is bound to the first that was seen under its name, and a learner to none: it
-promised nothing yet, and a node that learns of a removal and a new beginning at once
-(from a snapshot, say) must not hold the old directory against it. So no learner
-becomes a voter before its instance is in the configuration: its leader puts it there
-as soon as the learner has acknowledged the entry that added it. And whoever is so far
-behind that it does not know of the new beginning is told by the member's greeting,
-from which entry on its instance is in the configuration (``Greeting.as_of``).
+From the formation of the group on, a member is bound to an instance, durably, until its
+removal from the group is committed. Which one, the configuration says
+(``Peer.instance``); where it does not, a voter is bound to the first that was seen
+under its name, and a learner to none: it promised nothing yet, and a node that learns
+of a removal and a new beginning at once (from a snapshot, say) must not hold the old
+directory against it. So no learner becomes a voter before its instance is in the
+configuration: its leader puts it there as soon as the learner has acknowledged the
+entry that added it. And whoever is so far behind that it does not know of the new
+beginning is told by the member's greeting, from which entry on its instance is in the
+configuration (``Greeting.as_of``).
 
 Frames of a peer are taken once it greeted, and only if it greeted with the instance
 that it is bound to.
@@ -86,6 +87,15 @@ class Instances:
     def greeted_with(self, peer: str) -> str | None:
         """The instance of the link that ``peer`` sends on."""
         return self._greeted.get(peer)
+
+    def bound_to(self, peer: str) -> str | None:
+        """The instance that counts under this name, or None if any would."""
+        return self._bound.get(peer)
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        """Names under which another directory came than the one that counts."""
+        return tuple(peer for peer in sorted(self._greeted) if self.refusal(peer))
 
     def refusal(self, peer: str) -> str:
         """Why no frame of ``peer`` is taken, or nothing."""

@@ -327,4 +327,5 @@ class Member:
             pending=self._proposals.count,
             links=tuple(sorted(self._stepping.links)),
             repairs=self._opened.repairs,
+            strangers=self._greetings.strangers,
         )

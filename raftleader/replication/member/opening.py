@@ -102,6 +102,12 @@ def open_member(
         store = SnapshotStore(disk, f"{directory}/snapshots", cluster_id=cluster_id)
         recovered = journal.recovered
         notes = recovered.notes
+        if MEMBERS_NOTE not in notes and store.newest() is not None:
+            raise ConfigError(
+                f"{directory} has a snapshot, but its journal is gone, and with it what"
+                " this node promised. Restore the journal, or remove this node from"
+                " the group and add it again with an empty directory"
+            )
         members = _members(journal, notes.get(MEMBERS_NOTE), node_id, peers, is_joining)
         formation = FormationNote()
         if FORMATION_NOTE in notes:

@@ -183,7 +183,10 @@ def _unknown_directory(change: Change, core: RaftCore) -> str:
     if isinstance(change, Promote):
         peer = core.configuration.peer(change.node_id)
         if peer is not None and not peer.is_voter and not peer.instance:
-            return f"the data directory of {change.node_id} is not known yet"
+            return (
+                f"{change.node_id} was not heard from yet: it has to run, started with"
+                f" --join, and to be reachable at {peer.address}"
+            )
     return ""
 
 

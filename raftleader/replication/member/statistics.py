@@ -37,6 +37,8 @@ class MemberStatistics:
         pending: Proposals that are not settled.
         links: Peers to which a link is up.
         repairs: What was mended when the directory was opened, in words.
+        strangers: Members under whose name a node speaks whose data directory is not
+            the known one; nothing of it is taken.
     """
 
     condition: Condition
@@ -56,6 +58,7 @@ class MemberStatistics:
     pending: int
     links: tuple[str, ...]
     repairs: tuple[str, ...]
+    strangers: tuple[str, ...] = ()
 
 
 def condition_of(

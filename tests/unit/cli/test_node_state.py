@@ -34,6 +34,11 @@ from raftleader.cli.node_state import members_beside, state_in_words
             "voter, refused as no member",
         ),
         ("n2", {"condition": "voter", "refusals": {"refused by peer: x": 9}}, "voter"),
+        (
+            "n2",
+            {"condition": "voter", "strangers": ["n1"]},
+            "voter, another directory speaks as n1",
+        ),
         ("n2", {}, "-"),
         (None, {}, "no leader"),
     ],

@@ -15,7 +15,7 @@ from raftleader.errors import ConfigError, NotLeaderError, RaftLeaderError
 from raftleader.replication.member.statistics import Condition, MemberStatistics
 from raftleader.replication.raft.configuration import Peer
 from raftleader.replication.raft.membership import AddLearner, Promote, Remove
-from raftleader.replication.raft_notices import changes
+from raftleader.replication.raft_notices import changes, is_time_to_warn
 from raftleader.replication.settings import RaftSettings
 
 
@@ -203,10 +203,18 @@ QUIET = MemberStatistics(
         ({}, {"is_disk_full": True}, [(logging.WARNING, "the disk is full")]),
         ({"is_disk_full": True}, {}, [(logging.WARNING, "there is room")]),
         (
-            {"condition": Condition.FORMING, "waits_for": "n2, n3"},
-            {"condition": Condition.FORMING, "waits_for": "n3"},
-            [(logging.INFO, "waits for n3")],
+            {"condition": Condition.FORMING, "waits_for": "not heard from n2, n3"},
+            {"condition": Condition.FORMING, "waits_for": "not heard from n3"},
+            [(logging.INFO, "the group is not formed yet: not heard from n3. ")],
         ),
+        (
+            {"condition": Condition.FORMING, "waits_for": "not heard from n3"},
+            {"condition": Condition.FORMING, "waits_for": "not heard from n3"},
+            [],
+        ),
+        ({"condition": Condition.FORMING}, {}, [(logging.INFO, "is voter now")]),
+        ({}, {"strangers": ("n2",)}, [(logging.WARNING, "a node speaks as n2 whose")]),
+        ({"strangers": ("n2",)}, {"strangers": ("n2",)}, []),
         ({"condition": Condition.LEARNER}, {}, [(logging.INFO, "is voter now")]),
         (
             {},
@@ -222,3 +230,29 @@ def test_operator_reads_what_changes(
     assert [level for level, _ in found] == [level for level, _ in said]
     for (_, text), (_, beginning) in zip(found, said, strict=True):
         assert text.startswith(beginning)
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        ({}, []),
+        ({"is_disk_full": True}, ["the disk is full"]),
+        ({"condition": Condition.REMOVED}, ["is removed now"]),
+        ({"condition": Condition.JOINING}, ["is joining now"]),
+        (
+            {"condition": Condition.FORMING, "waits_for": "not heard from n3"},
+            ["the group is not formed yet: not heard from n3"],
+        ),
+    ],
+)
+def test_operator_reads_at_the_start_what_is_not_ordinary(
+    now: dict[str, Any], said: list[str]
+) -> None:
+    found = [text for _, text in changes(None, attrs.evolve(QUIET, **now))]
+    assert len(found) == len(said)
+    assert all(text.startswith(one) for text, one in zip(found, said, strict=True))
+
+
+def test_group_that_does_not_form_is_warned_of_now_and_then() -> None:
+    warned = [looks for looks in range(200) if is_time_to_warn(looks)]
+    assert warned == [10, 70, 130, 190]

@@ -7,7 +7,11 @@ from typing import Any
 
 import pytest
 
-from raftleader.errors import InvalidInputError, OutcomeUnknownError
+from raftleader.errors import (
+    ConfigError,
+    InvalidInputError,
+    OutcomeUnknownError,
+)
 from raftleader.replication.member import Greeting
 from raftleader.replication.member.proposals import Proposals
 from raftleader.replication.member.requests import Requests
@@ -80,7 +84,7 @@ def test_learner_is_not_promoted_before_its_directory_is_known(world: World) -> 
     )
     world.run(0.1)
     assert isinstance(errors[0], InvalidInputError)
-    assert "directory of d is not known" in str(errors[0])
+    assert "d was not heard from yet" in str(errors[0])
     world.start("d", world.peers("a", "b", "c"), is_joining=True)
     world.run(1.0)
     change(world, Promote("d"))
@@ -149,3 +153,44 @@ def test_transfer_that_the_core_gave_up_is_settled_when_another_begins() -> None
     ((name, error),) = answers
     assert name == "b"
     assert isinstance(error, OutcomeUnknownError)
+
+
+def test_directory_made_anew_before_the_group_began_is_the_one_that_counts(
+    world: World,
+) -> None:
+    peers = world.peers("a", "b", "c")
+    world.start("a", peers)
+    world.start("b", peers)
+    world.run(1.0)  # they greet each other, and wait for c
+    world.stop("b")
+    world.disks["b"].lose()
+    world.start("b", peers)
+    world.run(0.5)
+    world.start("c", peers)
+    world.run(1.0)
+    world.isolate("c")
+    world.elect()
+    world.propose(b"with two of three")
+    world.run(0.5)
+    assert b"with two of three" in world.answers.ok()
+    assert "other instance" not in world.members["a"].refusals
+
+
+def test_lost_directory_is_noticed_also_by_members_that_joined_later(
+    world: World,
+) -> None:
+    world.start_group("a", "b", "c")
+    world.elect()
+    for name in ("b", "c"):
+        if world.leader == name:
+            world.members[name].transfer("a", lambda result, error: None)
+            world.run(1.0)
+        replace(world, name, "a", "b", "c")
+        world.run(0.5)
+    world.members["a"].transfer("b", lambda result, error: None)
+    world.run(1.0)
+    world.stop("a")
+    world.disks["a"].lose()
+    world.start("a", world.peers("a", "b", "c"))
+    with pytest.raises(ConfigError, match="what this node promised is lost"):
+        world.run(1.0)

@@ -173,3 +173,14 @@ def test_first_members_are_those_of_the_first_start(world: World) -> None:
     assert [(p.node_id, p.address) for p in member.configuration.peers] == [
         ("a", "moved-to")
     ]
+
+
+def test_snapshot_without_the_journal_beside_it_is_no_place_to_start(
+    world: World,
+) -> None:
+    prepare(world, entries=30)
+    write_snapshot(world, 20, 1)
+    for name in list(world.disks["a"].list("data/journal")):
+        world.disks["a"].unlink(f"data/journal/{name}")
+    with pytest.raises(ConfigError, match="a snapshot, but its journal is gone"):
+        world.start("a", ALONE)
