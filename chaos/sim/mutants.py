@@ -88,6 +88,11 @@ def _tell_commit_index(self: Leading, reign: Reign) -> None:
         self._answer_reads(reign)
 
 
+def _commit_all_there_is(self: Following, commit_index: int) -> None:
+    """The other half of it."""
+    self._group.commit(min(commit_index, self._group.log.last_index))
+
+
 def _restored_one_early(
     self: Applying, index: int, configuration: Configuration
 ) -> None:
@@ -120,7 +125,7 @@ _run = TaskTable.run
 
 
 @attrs.frozen
-class Mutant:
+class Patch:
     """``put`` takes the place of ``owner.name``."""
 
     owner: Any
@@ -128,16 +133,19 @@ class Mutant:
     put: Callable[..., Any]
 
 
-MUTANTS = {
-    "acknowledge-before-sync": Mutant(Writing, "_sync", _sync_now_and_then),
-    "truncate-unconditionally": Mutant(Following, "_append", _truncate_always),
-    "forget-the-vote": Mutant(Writing, "_write", _write_no_vote),
-    "count-old-term-entries": Mutant(Leading, "_may_commit", _commit_any_term),
-    "skip-the-term-check": Mutant(Leading, "_is_of_this_term", _take_any_term),
-    "commit-beyond-match": Mutant(Leading, "_begin_round", _tell_commit_index),
-    "apply-twice": Mutant(Applying, "restored", _restored_one_early),
-    "drop-an-offer": Mutant(apply, "apply_begin_term", _begin_term_without_an_offer),
-    "relaunch-finished-task": Mutant(TaskTable, "run", _run_again),
+MUTANTS: dict[str, tuple[Patch, ...]] = {
+    "acknowledge-before-sync": (Patch(Writing, "_sync", _sync_now_and_then),),
+    "truncate-unconditionally": (Patch(Following, "_append", _truncate_always),),
+    "forget-the-vote": (Patch(Writing, "_write", _write_no_vote),),
+    "count-old-term-entries": (Patch(Leading, "_may_commit", _commit_any_term),),
+    "skip-the-term-check": (Patch(Leading, "_is_of_this_term", _take_any_term),),
+    "commit-beyond-match": (
+        Patch(Leading, "_begin_round", _tell_commit_index),
+        Patch(Following, "_merge_commit_of_heartbeat", _commit_all_there_is),
+    ),
+    "apply-twice": (Patch(Applying, "restored", _restored_one_early),),
+    "drop-an-offer": (Patch(apply, "apply_begin_term", _begin_term_without_an_offer),),
+    "relaunch-finished-task": (Patch(TaskTable, "run", _run_again),),
 }
 """By the name under which ``raftleader chaos sim --mutant`` plants them."""
 
@@ -151,15 +159,15 @@ def planted(name: str | None) -> Iterator[None]:
     if name is None:
         yield
         return
-    mutant = MUTANTS.get(name)
-    if mutant is None:
+    patches = MUTANTS.get(name)
+    if patches is None:
         raise ConfigError(
             f"--mutant {name}: there is none of that name; there are"
             f" {', '.join(sorted(MUTANTS))}"
         )
-    original = getattr(mutant.owner, mutant.name)
-    setattr(mutant.owner, mutant.name, mutant.put)
-    try:
+    with contextlib.ExitStack() as stack:
+        for patch in patches:
+            original = getattr(patch.owner, patch.name)
+            setattr(patch.owner, patch.name, patch.put)
+            stack.callback(setattr, patch.owner, patch.name, original)
         yield
-    finally:
-        setattr(mutant.owner, mutant.name, original)

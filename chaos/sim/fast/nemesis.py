@@ -304,13 +304,15 @@ class Nemesis:
 
     def _duplicate(self) -> bool:
         self._trouble("copy", self._rng.choice((0.1, 0.4)), 0.0, 3 * self._duration_s())
-        agent = self._rng.choice(self._agents)
-        agent.fault_copies = 0.5
+        agents = self._rng.sample(self._agents, min(3, len(self._agents)))
+        for agent in agents:
+            agent.fault_copies = 0.8
 
         def mend() -> None:
-            agent.fault_copies = 0.0
+            for agent in agents:
+                agent.fault_copies = 0.0
 
-        self._later(mend)
+        self._later(mend, 3 * self._duration_s())
         return False
 
     def _reorder(self) -> bool:
