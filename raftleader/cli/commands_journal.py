@@ -37,7 +37,8 @@ def check(directory: Directory, as_json: Json = False) -> None:
     """Read all of it and say whether a node could start on it. Changes nothing.
 
     Exit code 0: it could; an unfinished write at the end, which a start would cut, is
-    told. 1: it is damaged; file and offset are told, and what is readable behind.
+    told. 1: it is damaged; file and offset are told, and what is readable behind. The
+    snapshots beside it are read, too, and count where it cannot do without them.
 
     Example: raftleader journal check /var/lib/raftleader --json
     """

@@ -1,4 +1,8 @@
-"""``raftleader journal``: what is in the journal of a node, and whether it is whole."""
+"""``raftleader journal``: what is in the journal of a node, and whether it is whole.
+
+Since a journal that begins after some entry is nothing without a snapshot, the check
+reads those, too, where they lie beside it.
+"""
 
 from __future__ import annotations
 
@@ -33,6 +37,10 @@ from raftleader.replication.journal.inspection import (
 from raftleader.replication.journal.reading import list_segments
 from raftleader.replication.os_disk import OsDisk
 from raftleader.replication.raft.configuration import read_configuration
+from raftleader.replication.snapshots.inspection import (
+    FoundSnapshot,
+    inspect_snapshots,
+)
 from raftleader.state.commands import decode_entry
 
 _LONG_BYTES = 256 * 1024 * 1024
@@ -56,12 +64,14 @@ def check_journal(directory: Path, output: Output) -> int:
     with _progress(where, output) as on_read:
         for _ in walk(_disk(), where, found, on_read=on_read):
             pass
-    facts = _facts(where, found)
+    snapshots = _snapshots(where, found)
+    problems = _snapshot_problems(found, snapshots)
+    facts = _facts(where, found, snapshots, problems)
     if output.as_json:
         output.result(facts)
     else:
-        _print_facts(facts, found, output)
-    return EXIT_FAILED if found.problems else EXIT_OK
+        _print_facts(facts, found, problems, output)
+    return EXIT_FAILED if found.problems or problems else EXIT_OK
 
 
 def dump_journal(
@@ -123,11 +133,45 @@ def _progress(where: str, output: Output) -> Iterator[Callable[[int], None]]:
         yield on_read
 
 
-def _facts(where: str, found: Inspection) -> dict[str, object]:
+def _snapshots(where: str, found: Inspection) -> tuple[FoundSnapshot, ...] | None:
+    """Those beside the journal; None where none are to be expected."""
+    beside = Path(where).parent / "snapshots"
+    if found.names is None or found.names.engine != "raft" or not beside.is_dir():
+        return None
+    cluster_id = found.names.cluster_id
+    return inspect_snapshots(_disk(), str(beside), cluster_id=cluster_id)
+
+
+def _snapshot_problems(
+    found: Inspection, snapshots: tuple[FoundSnapshot, ...] | None
+) -> list[str]:
+    """Why a start would fail though the journal is whole, in words."""
+    if snapshots is None or found.problems:
+        return []
+    # As a start does: files without a readable header are passed over.
+    newest = next((one for one in snapshots if one.is_header_good), None)
+    if newest is not None and newest.problem:
+        return [newest.problem]
+    base_index = found.position.base_index
+    if base_index > (newest.index if newest else 0):
+        missing = (
+            f"the journal begins after entry {base_index}, and there is no snapshot of"
+            " that entry or a later one"
+        )
+        return [missing, *(one.problem for one in snapshots if one.problem)]
+    return []
+
+
+def _facts(
+    where: str,
+    found: Inspection,
+    snapshots: tuple[FoundSnapshot, ...] | None,
+    snapshot_problems: list[str],
+) -> dict[str, object]:
     names, position = found.names, found.position
     return {
         "directory": where,
-        "verdict": _verdict(found),
+        "verdict": "damaged" if snapshot_problems else _verdict(found),
         "format": FORMAT_VERSION,
         "engine": names.engine if names else None,
         "cluster_id": names.cluster_id if names else None,
@@ -143,6 +187,8 @@ def _facts(where: str, found: Inspection) -> dict[str, object]:
         "segments": [attrs.asdict(segment) for segment in found.segments],
         "torn": attrs.asdict(found.torn) if found.torn else None,
         "problems": [attrs.asdict(problem) for problem in found.problems],
+        "snapshots": [attrs.asdict(one) for one in snapshots or ()],
+        "snapshot_problems": snapshot_problems,
     }
 
 
@@ -152,7 +198,9 @@ def _verdict(found: Inspection) -> str:
     return "torn" if found.torn else "fine"
 
 
-def _print_facts(facts: Row, found: Inspection, output: Output) -> None:
+def _print_facts(
+    facts: Row, found: Inspection, snapshot_problems: list[str], output: Output
+) -> None:
     names, position = found.names, found.position
     whose = "no header can be read"
     if names is not None:
@@ -171,7 +219,8 @@ def _print_facts(facts: Row, found: Inspection, output: Output) -> None:
     )
     rows = [attrs.asdict(segment) for segment in found.segments]
     output.table(rows, _SEGMENT_COLUMNS)
-    for line in _findings(found) or ["fine"]:
+    findings = [f"DAMAGED: {problem}" for problem in snapshot_problems]
+    for line in [*_findings(found), *findings] or ["fine"]:
         print(line, file=output.out)
 
 

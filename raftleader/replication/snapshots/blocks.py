@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from raftleader.errors import JournalDamagedError
-from raftleader.replication.disk import File
+from raftleader.errors import ConfigError, JournalDamagedError
+from raftleader.replication.disk import Disk, File
 from raftleader.replication.raft.messages import SnapshotMeta
 from raftleader.replication.snapshots.format import (
     BLOCK_BYTES,
@@ -15,6 +15,8 @@ from raftleader.replication.snapshots.format import (
     decode_block,
     encode_block,
     file_bytes,
+    header_bytes,
+    read_header,
 )
 
 SYNC_BYTES = 1024 * 1024
@@ -141,3 +143,21 @@ class BlockReader:
                 self.path, offset, "the checksum of a block is wrong"
             )
         return data
+
+
+def open_stored(
+    disk: Disk, path: str, index: int, term: int, cluster_id: str
+) -> BlockReader:
+    """The reader of a file that has its name, and so should be whole.
+
+    Raises JournalDamagedError, ConfigError (see ``read_header``), OSError."""
+    file = disk.open(path)
+    try:
+        meta = read_header(path, file, cluster_id)
+        if (meta.index, meta.term) != (index, term):
+            raise JournalDamagedError(path, 0, "the header has another name")
+        begin = header_bytes(cluster_id, index, term, meta.configuration)
+        return BlockReader(path, file, begin, meta)
+    except (JournalDamagedError, ConfigError):
+        file.close()
+        raise

@@ -25,8 +25,7 @@ from raftleader.errors import (
 from raftleader.replication.disk import Disk
 from raftleader.replication.raft.configuration import Configuration
 from raftleader.replication.raft.messages import SnapshotMeta
-from raftleader.replication.snapshots.blocks import BlockReader
-from raftleader.replication.snapshots.format import header_bytes, read_header
+from raftleader.replication.snapshots.blocks import BlockReader, open_stored
 from raftleader.replication.snapshots.writing import (
     DRAFT,
     PART,
@@ -196,16 +195,7 @@ class SnapshotStore:
 
     def _open_reader(self, index: int, term: int) -> BlockReader:
         path = self._path(index, term)
-        file = self._disk.open(path)
-        try:
-            meta = read_header(path, file, self._cluster_id)
-            if (meta.index, meta.term) != (index, term):
-                raise JournalDamagedError(path, 0, "the header has another name")
-            begin = header_bytes(self._cluster_id, index, term, meta.configuration)
-            return BlockReader(path, file, begin, meta)
-        except (JournalDamagedError, ConfigError):
-            file.close()
-            raise
+        return open_stored(self._disk, path, index, term, self._cluster_id)
 
     def _open_part(self, name: str) -> None:
         """Go on with it if it is the newest there is; else remove it."""

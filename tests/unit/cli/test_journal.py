@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,13 @@ from raftleader.cli.main import app
 from raftleader.replication.entries import NO_OP, Entry, user_entry
 from raftleader.replication.journal import Journal
 from raftleader.replication.journal import format as journal_format
+from raftleader.replication.os_disk import OsDisk
 from raftleader.replication.raft.configuration import (
     Configuration,
     Peer,
     configuration_entry,
 )
+from raftleader.replication.snapshots import SnapshotStore
 from raftleader.state.commands import Entry as CommandEntry
 from raftleader.state.commands import PassTime, encode_entry
 
@@ -258,3 +262,56 @@ def test_dump_of_a_damaged_journal_prints_what_is_readable_and_fails(
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [row["index"] for row in rows if row["kind"] == "entry"] == [1, 2, 3, 4]
     assert f"DAMAGED: {FIRST} at byte" in done.stderr
+
+
+@pytest.fixture
+def after_snapshot(data_dir: Path) -> Path:
+    """The journal begins after entry 4, which the snapshot beside it is of."""
+    store = SnapshotStore(OsDisk(), str(data_dir / "snapshots"), cluster_id="c1")
+    writer = store.begin(4, 4, Configuration())
+    writer.write(b"state" * 50_000)
+    writer.finish()
+    store.close()
+    journal = open_journal(data_dir)
+    journal.reset(4, 4)
+    journal.append([Entry(NO_OP, 5, 4)])
+    journal.close()
+    return data_dir
+
+
+def test_check_reads_the_snapshot_that_the_journal_begins_with(
+    after_snapshot: Path,
+) -> None:
+    code, facts = check(after_snapshot)
+    assert (code, facts["verdict"], facts["base_index"]) == (0, "fine", 4)
+    (found,) = facts["snapshots"]
+    assert (found["file"], found["index"], found["problem"]) == ("snapshot-4-4", 4, "")
+    assert found["size_bytes"] == 250_000
+
+
+@pytest.mark.parametrize(
+    ("break_it", "problem"),
+    [
+        (lambda path: path.unlink(), "there is no snapshot of that entry"),
+        (lambda path: damage(path, 20), "there is no snapshot of that entry"),
+        (lambda path: damage(path, 20), "is damaged at byte 0: the checksum of the he"),
+        (lambda path: damage(path, 200_000), "snapshot-4-4 is damaged at byte"),
+        (lambda path: os.truncate(path, 100_000), "snapshot-4-4 is damaged at byte"),
+    ],
+)
+def test_check_fails_when_a_start_would_for_want_of_a_snapshot(
+    after_snapshot: Path, break_it: Callable[[Path], None], problem: str
+) -> None:
+    break_it(after_snapshot / "snapshots" / "snapshot-4-4")
+    code, facts = check(after_snapshot)
+    assert (code, facts["verdict"]) == (1, "damaged")
+    assert problem in " ".join(facts["snapshot_problems"])
+    assert f"{problem}" in run("check", after_snapshot).stdout
+
+
+def test_damaged_snapshot_that_is_not_needed_is_passed_over(data_dir: Path) -> None:
+    (data_dir / "snapshots").mkdir()
+    (data_dir / "snapshots" / "snapshot-2-3").write_bytes(b"x")
+    code, facts = check(data_dir)
+    assert (code, facts["verdict"]) == (0, "fine")
+    assert "the header is cut" in facts["snapshots"][0]["problem"]
