@@ -35,7 +35,13 @@ def members(
     config: Config = None,
     as_json: Json = False,
 ) -> None:
-    if context.invoked_subcommand is None:
+    if context.invoked_subcommand is not None:
+        if leader or config or as_json:
+            raise typer.BadParameter(
+                f"options stand behind the command: "
+                f"raftleader members {context.invoked_subcommand} ... --leader HOST:PORT"
+            )
+    else:
         from raftleader.cli.members import show_members
 
         look(show_members, leader, config, as_json)
@@ -88,7 +94,10 @@ def remove(
 def transfer(
     node: Node, leader: Leaders = None, config: Config = None, as_json: Json = False
 ) -> None:
-    """Have another node lead, e.g. before the leader's machine is restarted.
+    """Hand leadership over to another node.
+
+    Before the leader's machine is restarted, say: nobody has to notice that a leader
+    is gone. It must be a voter that answers.
 
     Example: raftleader transfer leader-2
     """

@@ -139,7 +139,8 @@ class Journal:
             disk.lock(directory)
         except BlockingIOError as error:
             raise ConfigError(
-                f"journal {directory} is open in another process"
+                f"journal {directory} is open in another process: stop that node "
+                "first, or give this one a data directory of its own"
             ) from error
         try:
             return cls(

@@ -100,7 +100,16 @@ def test_mistake_is_told_in_one_line_with_exit_code_2(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["up", "--leaders", "many"], []])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["up", "--leaders", "many"],
+        [],
+        # Not taken for an option of the command, so it must not be passed over.
+        ["members", "--leader", "127.0.0.1:1", "remove", "leader-1"],
+    ],
+)
 def test_usage_error_has_exit_code_2(arguments: list[str]) -> None:
     assert runner.invoke(app, arguments).exit_code == 2
 
