@@ -141,11 +141,10 @@ def run_replay(request: ReplayRequest, output: Output) -> int:
         output.result(encode_report(report))
     else:
         is_apart = request.trace == STANDARD_OUTPUT
-        print(
-            f"{report.options}\n{report}",
-            file=output.err if is_apart else output.out,
-            flush=True,
-        )
+        # A report of anything but success says what was drawn by itself.
+        is_valid = report.verdict is Verdict.VALID
+        text = f"{report.options}\n{report}" if is_valid else str(report)
+        print(text, file=output.err if is_apart else output.out, flush=True)
     codes = {Verdict.VALID: EXIT_VALID, Verdict.INVALID: EXIT_VIOLATED}
     return codes.get(report.verdict, EXIT_UNKNOWN)
 
@@ -158,5 +157,9 @@ def _trace_to(path: Path | None, output: Output) -> Iterator[Trace | None]:
         yield lambda line: print(line, file=output.out)
         output.out.flush()
     else:
-        with path.open("w", encoding="utf-8", newline="\n") as file:
+        try:
+            file = path.open("w", encoding="utf-8", newline="\n")
+        except OSError as error:  # exit code 1 would mean a broken promise
+            raise ConfigError(f"--trace {path}: {error.strerror}") from error
+        with file:
             yield lambda line: print(line, file=file)

@@ -36,6 +36,8 @@ def test_help_of_every_command_has_an_example_and_the_exit_codes(command: str) -
         ),
         (["replay", "1", "--engine", "pysyncobj"], "there is no such simulation"),
         (["replay", "1", "--json", "--trace", "-"], "--json has standard output"),
+        (["replay", "1", "--trace", "/"], "--trace /: Is a directory"),
+        (["replay", "1", "--trace", "/no/such/trace"], "No such file or directory"),
     ],
 )
 def test_mistake_is_told_in_one_line_with_exit_code_2(
@@ -73,3 +75,8 @@ def test_console_script_knows_chaos() -> None:
     )
     assert done.returncode == 2
     assert done.stderr.startswith("raftleader: --seeds: 2:1 is empty")
+
+
+def test_replay_says_once_what_was_drawn() -> None:
+    done = runner.invoke(chaos_app, ["replay", "3", "--seconds", "5"])
+    assert done.stdout.count("seed 3 (fast):") == 1
