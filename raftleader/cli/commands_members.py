@@ -38,8 +38,8 @@ def members(
     if context.invoked_subcommand is not None:
         if leader or config or as_json:
             raise typer.BadParameter(
-                f"options stand behind the command: "
-                f"raftleader members {context.invoked_subcommand} ... --leader HOST:PORT"
+                "options stand behind the command: raftleader members "
+                f"{context.invoked_subcommand} ... --leader HOST:PORT"
             )
     else:
         from raftleader.cli.members import show_members
