@@ -308,8 +308,8 @@ class Member:
             condition=condition_of(
                 self.node_id,
                 core.configuration,
-                self._opened.members,
                 is_formed=self._stepping.is_formed,
+                has_log=core.last_index > 0,
             ),
             waits_for=self._greetings.waits_for,
             term=core.term,

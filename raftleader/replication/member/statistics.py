@@ -6,7 +6,6 @@ import enum
 
 import attrs
 
-from raftleader.replication.member.opening import MembersNote
 from raftleader.replication.raft.configuration import Configuration
 
 
@@ -62,18 +61,12 @@ class MemberStatistics:
 
 
 def condition_of(
-    node_id: str,
-    configuration: Configuration,
-    members: MembersNote,
-    *,
-    is_formed: bool,
+    node_id: str, configuration: Configuration, *, is_formed: bool, has_log: bool
 ) -> Condition:
-    """Of a node whose directory was made with ``members``."""
+    """Of a node with an entry or a snapshot, or without: only members are sent any."""
     if not is_formed:
         return Condition.FORMING
     own = configuration.peer(node_id)
     if own is not None:
         return Condition.VOTER if own.is_voter else Condition.LEARNER
-    if members.is_joined and configuration == members.configuration:
-        return Condition.JOINING
-    return Condition.REMOVED
+    return Condition.REMOVED if has_log else Condition.JOINING

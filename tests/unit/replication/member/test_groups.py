@@ -195,6 +195,28 @@ def test_removed_member_deposes_nobody(world: World, is_told: bool) -> None:
         world.run(5.0)
 
 
+def test_newcomer_that_was_removed_again_is_not_taken_for_one_that_waits(
+    world: World,
+) -> None:
+    world.start_group("a", "b", "c")
+    world.elect()
+    world.start("d", world.peers("a", "b", "c"), is_joining=True)
+    world.run(0.3)
+    assert world.condition("d") == "joining"
+    add_learner(world, "d")
+    world.run(0.3)
+    change(world, Promote("d"))
+    world.run(0.3)
+    assert world.condition("d") == "voter"
+    change(world, Remove("d"))
+    world.run(0.3)
+    assert world.condition("d") == "removed"
+    world.stop("d")
+    world.restart("d")
+    world.run(0.3)
+    assert world.condition("d") == "removed"
+
+
 def test_removed_leader_goes_on_quietly(world: World) -> None:
     world.start_group("a", "b", "c")
     leader = world.elect()
