@@ -277,12 +277,13 @@ class Mesh(Generic[M]):
 
     async def _receive_on(self, peer: str, link: Link) -> None:
         await link.send(WELCOME)
-        patience_s = 2 * self._settings.silence_s
-        # One scope for all frames: to move its end is cheaper than to make another.
+        # Half of it at least. One scope for all frames, and it is not moved for each.
+        patience_s = 4 * self._settings.silence_s
         with trio.fail_after(patience_s) as scope:
             while True:
                 frames = await link.receive_many()
-                scope.deadline = trio.current_time() + patience_s
+                if scope.deadline < trio.current_time() + patience_s / 2:
+                    scope.deadline = trio.current_time() + patience_s
                 if self._incoming.get(peer) is not link:
                     self.refusals["old link"] += len(frames)
                     return
