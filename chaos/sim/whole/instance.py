@@ -47,16 +47,21 @@ class Instance:
     async def _live(self, *, task_status: trio.TaskStatus[None]) -> None:
         framework = self._framework
         task_status.started()
+        is_over = False
         while True:
             try:
                 await self._drive()
             except* FrameworkEndedError as errors:
                 error = next(innermost(errors))
-                if FAILED_OVER not in str(error):
+                # One that has little time to return may be too late for it.
+                may_be_removed = not framework.habits.is_returning
+                if FAILED_OVER not in str(error) and not may_be_removed:
                     raise
                 framework.history.note(f"{self.host}: {error}", counted="failed over")
-            if framework.instances[-1] is not self:
-                return  # another took over
+                if may_be_removed or framework.instances[-1] is not self:
+                    is_over = True
+            if is_over:
+                return
             # Else a SUBSCRIBE of an earlier life was carried out after ours.
 
     async def _drive(self) -> None:

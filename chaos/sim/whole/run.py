@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import attrs
+
 from chaos.sim.mutants import planted
 from chaos.sim.options import Options, draw_options
 from chaos.sim.report import Report
@@ -17,6 +19,8 @@ from chaos.sim.whole.judging import make_report
 from chaos.sim.whole.node import Timeouts
 from chaos.sim.whole.world import LIVENESS_S, World
 from raftleader.node import Engine
+
+HEARTBEAT_S_MIN = 0.15
 
 
 def simulate_whole(
@@ -39,6 +43,9 @@ def simulate_whole(
     options = draw_options(
         seed, level="whole", seconds=seconds, available=faults_of(chosen)
     )
+    # Heartbeats are most of what a quiet group says, and here they cost real time.
+    heartbeat_s = max(options.heartbeat_s, HEARTBEAT_S_MIN)
+    options = attrs.evolve(options, heartbeat_s=heartbeat_s)
     with planted(mutant):
         return run_options(options, engine=chosen, trace=trace)
 

@@ -20,9 +20,9 @@ def unfinished(world: World) -> list[str]:
     found += [f"task {key[1]} is still in the table" for key in sorted(state.tasks)]
     found += _of_frameworks(world, state)
     found += [
-        f"agent {agent.info.hostname} is unreachable"
+        f"agent {agent.info.hostname} has no session with the leader"
         for agent in state.agents.values()
-        if agent.unreachable_ms is not None
+        if not leader.service.agent_is_connected(agent.id)
     ]
     found += [
         f"{key[1]} still runs on {machine.name}"

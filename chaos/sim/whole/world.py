@@ -29,7 +29,7 @@ LIVENESS_S = 90.0
 """Within this time after the end of all faults everything must be done. Over a
 minute: so long a framework has to return after a failover (RESUBSCRIBE_GRACE_S), and
 one that does not is waited for."""
-MORE = 2
+MORE = 3
 """Tasks that every framework starts after the faults, and sees end."""
 LOOK_S = 0.25
 """Between two looks at whether everything is done."""
