@@ -13,9 +13,12 @@ why it cannot be made now. Each may be repeated after an unknown outcome: look f
 
 ``connected`` is whether the node that answers can send to that member right now. A
 learner that stays unconnected was added with a wrong address, or does not run yet.
+``behind``, at the leader, is how many entries of the log the member is known to lack.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import msgspec
 
@@ -78,7 +81,9 @@ class MembersEndpoint:
 
     def _list(self, group: Reconfigurable) -> Answer:
         leader = self._node.leadership.leader
-        connected = {self._node.node_id, *self._node.statistics().peers_connected}
+        statistics = self._node.statistics()
+        connected = {self._node.node_id, *statistics.peers_connected}
+        behind = _entries_behind(statistics.details)
         return json_answer(
             [
                 {
@@ -87,6 +92,7 @@ class MembersEndpoint:
                     "voter": peer.is_voter,
                     "leading": peer.node_id == leader,
                     "connected": peer.node_id in connected,
+                    "behind": behind.get(peer.node_id),
                 }
                 for peer in group.configuration.peers
             ]
@@ -105,6 +111,14 @@ class MembersEndpoint:
             return self._list(group)
 
         return guarded(self._node, request, change)
+
+
+def _entries_behind(details: Mapping[str, object]) -> dict[object, object]:
+    """By node id, from what the engine tells of its members, if it does."""
+    members = details.get("members")
+    if not isinstance(members, list):
+        return {}
+    return {one["id"]: one["behind"] for one in members}
 
 
 def read_members_call(body: bytes) -> MembersCall:

@@ -11,7 +11,7 @@ from raftleader.errors import ApiError, RaftLeaderError
 ANSWER_S = 10.0
 """The server gives up in less."""
 PATH = f"{API}/members"
-COLUMNS = ("id", "address", "voter", "leading", "connected")
+COLUMNS = ("id", "address", "voter", "leading", "connected", "behind")
 _REFUSED = frozenset({400, 501})
 """With the reason in words for a person."""
 

@@ -28,7 +28,9 @@ def refusals_of(
 def statistics_of(
     member: Member | None, mesh: Mesh[PeerMessage] | None
 ) -> LogStatistics:
-    """Counters right now; zeros before the log runs."""
+    """Counters right now; zeros before the log runs.
+
+    A leader says of each other member how many entries it is known to lack."""
     if member is None:
         return LogStatistics(
             engine=ENGINE,
@@ -40,10 +42,19 @@ def statistics_of(
             peers_connected=(),
         )
     now = member.statistics()
+    behind = {
+        one.node_id: max(0, now.last_index - one.match)
+        for one in member.core.progress()
+    }
     details = attrs.asdict(now) | {
         "condition": now.condition.value,
         "members": [
-            {"id": one.node_id, "address": one.address, "is_voter": one.is_voter}
+            {
+                "id": one.node_id,
+                "address": one.address,
+                "is_voter": one.is_voter,
+                "behind": behind.get(one.node_id),
+            }
             for one in member.configuration.peers
         ],
         "refusals": refusals_of(member, mesh),

@@ -17,7 +17,7 @@ from raftleader.replication.journal import SEGMENT_BYTES, Journal, whole_log
 from raftleader.replication.pending import PendingProposals, Proposal
 from raftleader.replication.watch import LeadershipWatch
 
-ENGINE = "single-node"
+ENGINE = "single_node"
 
 
 class SingleNodeLog:

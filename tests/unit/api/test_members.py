@@ -74,6 +74,7 @@ async def test_members_are_listed_with_their_voice_and_link(
             "voter": True,
             "leading": True,
             "connected": True,
+            "behind": None,
         },
         {
             "id": "n2",
@@ -81,6 +82,7 @@ async def test_members_are_listed_with_their_voice_and_link(
             "voter": False,
             "leading": False,
             "connected": True,
+            "behind": None,
         },
         {
             "id": "n9",
@@ -88,6 +90,7 @@ async def test_members_are_listed_with_their_voice_and_link(
             "voter": False,
             "leading": False,
             "connected": False,
+            "behind": None,
         },
     ]
 

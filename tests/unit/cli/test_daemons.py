@@ -14,6 +14,9 @@ from raftleader.cli.daemons import bad_addresses_named, serve
 from raftleader.cli.exit_codes import sole_error
 from raftleader.cli.sections import LeaderSection
 from raftleader.errors import ConfigError, JournalDamagedError
+from raftleader.node import Engine
+from raftleader.replication import raft_log, single_node
+from raftleader.replication.pysyncobj_backend import log as pysyncobj_log
 
 
 def test_leader_section_becomes_a_node_config(tmp_path: Path) -> None:
@@ -28,6 +31,30 @@ def test_leader_section_becomes_a_node_config(tmp_path: Path) -> None:
     assert config.members == {"a": "tcp://h:1", "b": "tcp://h:2"}
     assert config.weights == {"web": 2000}
     assert (tmp_path / "deep" / "a").is_dir()
+
+
+def test_snapshot_settings_reach_the_engine(tmp_path: Path) -> None:
+    config = node_config_of(
+        LeaderSection(data_dir=tmp_path, snapshot_entries=500, keep_entries=20)
+    )
+    assert (config.raft.snapshot_entries, config.raft.keep_entries) == (500, 20)
+
+
+def test_engines_are_called_in_journals_as_in_settings() -> None:
+    """What a journal says it was written by can be given to ``--engine``."""
+    written = {pysyncobj_log.ENGINE, raft_log.ENGINE, single_node.ENGINE}
+    assert written == {engine.value for engine in Engine} - {"auto"}
+
+
+@pytest.mark.parametrize("address", ["tcp://h", "tcp://h:70000", "foo://h:1"])
+def test_peer_address_that_cannot_be_dialled_is_refused(
+    tmp_path: Path, address: str
+) -> None:
+    section = LeaderSection(
+        node_id="a", data_dir=tmp_path, peers=("a=tcp://h:1", f"b={address}")
+    )
+    with pytest.raises(ConfigError, match=r"^peers: "):
+        node_config_of(section)
 
 
 def test_leader_without_peers_is_a_cluster_of_one(tmp_path: Path) -> None:

@@ -146,12 +146,17 @@ async def test_statistics_can_be_written_as_json(
     async with laboratory() as lab:
         await lab.cluster.start()
         leader = await lab.cluster.leader(timeout_s=5)
+        await leader.log.propose(b"known to all soon", timeout_s=5)
+        await trio.sleep(1)
         statistics = leader.log.statistics()
         details = json.loads(json.dumps(statistics.details))
         assert statistics.engine == "raft"
         assert details["condition"] == "voter"
         assert details["role"] == "leader"
         assert [one["id"] for one in details["members"]] == ["n1", "n2", "n3"]
+        assert [one["behind"] for one in details["members"]] == [
+            None if one == leader.node_id else 0 for one in ("n1", "n2", "n3")
+        ]
         assert details["events"]["campaigns"] >= 1
 
 
