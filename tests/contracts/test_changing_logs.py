@@ -178,7 +178,7 @@ async def test_change_that_cannot_be_made_is_refused_with_a_reason(
         await log.change_members(joining(engine), timeout_s=5)
         # A learner that nobody ever reached is not promoted, whatever else it lacks.
         await propose_all(leader, commands(2100), timeout_s=10)
-        with pytest.raises(InvalidInputError, match="n4 was not heard|entries behind"):
+        with pytest.raises(InvalidInputError, match=r"n4 was not heard|entries behind"):
             await log.change_members(Promote("n4"), timeout_s=5)
 
 
