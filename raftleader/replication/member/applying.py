@@ -80,8 +80,9 @@ class Applying:
     def restored(self, index: int, configuration: Configuration) -> None:
         """The machine's state is that after ``index`` now."""
         self.index = index
-        self.configuration = configuration
-        self.passed.append((index, configuration))
+        if configuration is not self.configuration:  # as it is at a start
+            self.configuration = configuration
+            self.passed.append((index, configuration))
         self.is_paused = False
         self.count_anew()
         self._proposals.skip_to(index)

@@ -96,10 +96,15 @@ class Greetings:
         if greeting.sender != peer:
             return "other sender"
         self._formation.hear(greeting)
-        is_news = greeting.as_of > applied_index
         if not self.is_formed:
             committed = Configuration()  # nobody promised anything: bind nobody yet
-        self._instances.greeted(peer, greeting.instance, committed, is_news=is_news)
+        self._instances.greeted(
+            peer,
+            greeting.instance,
+            committed,
+            as_of=greeting.as_of,
+            applied_index=applied_index,
+        )
         self._is_news = True
         if not greeting.is_answer:
             self._outgoing[peer] = True
@@ -125,13 +130,13 @@ class Greetings:
     def members_changed(self, committed: Configuration, index: int) -> bool:
         """``committed`` is in force at ``index``. True: others should be greeted
         again, with news of ourselves."""
-        self._instances.committed(committed)
+        self._instances.committed(committed, index)
         self._is_news = True
         own = committed.peer(self._node_id)
         if own is None or own.instance != self._instance:
             return False
         is_first = self._as_of == 0
-        self._as_of = index
+        self._as_of = max(self._as_of, index)
         return is_first
 
     def to_be_learned(self, core: RaftCore) -> LearnInstance | None:

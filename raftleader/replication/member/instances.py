@@ -11,6 +11,11 @@ entry that added it. And whoever is so far behind that it does not know of the n
 beginning is told by the member's greeting, from which entry on its instance is in the
 configuration (``Greeting.as_of``).
 
+A binding remembers up to which entry of the log it is known to hold. A node that starts
+again applies the log from its snapshot on, through configurations older than what it
+knew: those must not take a binding back, or a member that lost its directory could
+vote once more under its name.
+
 Frames of a peer are taken once it greeted, and only if it greeted with the instance
 that it is bound to.
 """
@@ -24,7 +29,16 @@ from raftleader.replication.raft.configuration import Configuration
 NOT_GREETED = "not greeted"
 OTHER_INSTANCE = "other instance"
 
-_decoder = msgspec.msgpack.Decoder(dict[str, str])
+
+class Binding(msgspec.Struct, frozen=True, array_like=True):
+    """To ``instance``; so it was at the entry ``as_of`` of the log, or at the formation
+    of the group (0)."""
+
+    instance: str
+    as_of: int
+
+
+_decoder = msgspec.msgpack.Decoder(dict[str, Binding])
 
 
 class Instances:
@@ -35,7 +49,7 @@ class Instances:
     """
 
     def __init__(self, note: bytes | None) -> None:
-        self._bound: dict[str, str] = _decoder.decode(note) if note else {}
+        self._bound: dict[str, Binding] = _decoder.decode(note) if note else {}
         self._greeted: dict[str, str] = {}
         self._verdicts: dict[str, str] = {}
         self.is_changed = False
@@ -44,20 +58,27 @@ class Instances:
         """Bind those that are not bound."""
         for name, instance in instances.items():
             if name not in self._bound:
-                self._bound[name] = instance
+                self._bound[name] = Binding(instance, 0)
                 self.is_changed = True
         self._verdicts.clear()
 
     def greeted(
-        self, peer: str, instance: str, committed: Configuration, *, is_news: bool
+        self,
+        peer: str,
+        instance: str,
+        committed: Configuration,
+        *,
+        as_of: int,
+        applied_index: int,
     ) -> None:
-        """``peer`` says who it is. ``committed``: bind members only. ``is_news``: a
-        configuration that is newer than that names it so."""
+        """``peer`` says who it is, and that the configuration at the entry ``as_of``
+        names it so. ``committed``, at ``applied_index``: bind members only."""
         self._greeted[peer] = instance
         self._verdicts.clear()
         member = committed.peer(peer)
-        if is_news and self._bound.get(peer) != instance:
-            self._bound[peer] = instance
+        known = self._bound.get(peer)
+        if as_of > max(applied_index, known.as_of if known is not None else 0):
+            self._bound[peer] = Binding(instance, as_of)
             self.is_changed = True
         elif member is not None and member.is_voter:
             self.bind({peer: instance})
@@ -67,18 +88,25 @@ class Instances:
         self._greeted.pop(peer, None)
         self._verdicts.clear()
 
-    def committed(self, configuration: Configuration) -> None:
-        """A membership change was committed: release who is gone, bind who is new.
+    def committed(self, configuration: Configuration, index: int) -> None:
+        """At ``index`` this was committed: release who is gone, bind who is new.
 
-        Also after a gap: then we do not know who was gone meanwhile."""
-        bound: dict[str, str] = {}
+        Also after a gap: then we do not know who was gone meanwhile. What is known of
+        a later entry stays."""
+        bound = {name: one for name, one in self._bound.items() if one.as_of >= index}
         for peer in configuration.peers:
             name = peer.node_id
-            known = peer.instance
-            if not known and peer.is_voter:
-                known = self._bound.get(name, "") or self._greeted.get(name, "")
-            if known:
-                bound[name] = known
+            before = self._bound.get(name)
+            if name in bound:
+                continue
+            if peer.instance:
+                bound[name] = Binding(peer.instance, index)
+            elif not peer.is_voter:
+                continue
+            elif before is not None:
+                bound[name] = before
+            elif name in self._greeted:
+                bound[name] = Binding(self._greeted[name], 0)
         if bound != self._bound:
             self._bound = bound
             self.is_changed = True
@@ -90,7 +118,8 @@ class Instances:
 
     def bound_to(self, peer: str) -> str | None:
         """The instance that counts under this name, or None if any would."""
-        return self._bound.get(peer)
+        bound = self._bound.get(peer)
+        return None if bound is None else bound.instance
 
     @property
     def strangers(self) -> tuple[str, ...]:
@@ -113,5 +142,5 @@ class Instances:
         instance = self._greeted.get(peer)
         if instance is None:
             return NOT_GREETED
-        bound = self._bound.get(peer)
+        bound = self.bound_to(peer)
         return "" if bound is None or bound == instance else OTHER_INSTANCE

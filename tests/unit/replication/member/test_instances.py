@@ -13,9 +13,10 @@ from raftleader.errors import (
     OutcomeUnknownError,
 )
 from raftleader.replication.member import Greeting
+from raftleader.replication.member.instances import Instances
 from raftleader.replication.member.proposals import Proposals
 from raftleader.replication.member.requests import Requests
-from raftleader.replication.raft.configuration import Peer
+from raftleader.replication.raft.configuration import Configuration, Peer
 from raftleader.replication.raft.membership import AddLearner, Promote, Remove
 from raftleader.replication.raft.messages import RequestVote
 
@@ -194,3 +195,26 @@ def test_lost_directory_is_noticed_also_by_members_that_joined_later(
     world.start("a", world.peers("a", "b", "c"))
     with pytest.raises(ConfigError, match="what this node promised is lost"):
         world.run(1.0)
+
+
+def test_node_that_applies_its_log_again_takes_no_binding_back() -> None:
+    def group(**instances: str) -> Configuration:
+        return Configuration(
+            peers=tuple(
+                Peer(node_id=name, address=f"at-{name}", instance=instance)
+                for name, instance in instances.items()
+            )
+        )
+
+    known = Instances(None)
+    known.committed(group(a="", b="b2", c=""), 20)
+    again = Instances(known.encoded())  # it starts, from a snapshot at 10
+    again.committed(group(a="", c=""), 10)
+    again.committed(group(a="", b="b1", c=""), 15)
+    again.greeted("b", "b1", group(), as_of=19, applied_index=10)
+    assert again.bound_to("b") == "b2"
+    assert again.refusal("b") == "other instance"
+    again.greeted("b", "b3", group(), as_of=25, applied_index=10)
+    assert again.bound_to("b") == "b3"
+    again.committed(group(a="", c=""), 30)
+    assert again.bound_to("b") is None
