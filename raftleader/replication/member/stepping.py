@@ -133,9 +133,9 @@ class Stepping:
                 core.step_down(now_s)
                 self._see_leadership()
                 return out
-            if greetings.is_formed and not self.is_formed:
-                self._begin(now_s)
-                core = self.core
+        if not self.is_formed and greetings.is_formed:  # which is on disk by now
+            self._begin(now_s)
+            core = self.core
         self._apply()
         self._see_leadership()
         if self._requests.is_waiting:

@@ -184,3 +184,26 @@ def test_overload_is_refused_for_certain(world: World) -> None:
     assert isinstance(world.answers.given[b"%d" % limit], OverloadedError)
     world.run(0.5)
     assert len(world.answers.ok()) == limit
+
+
+@pytest.mark.parametrize("sync", [1, 2, 3])
+def test_disk_that_is_full_when_the_group_is_formed_delays_it_only(
+    world: World, sync: int
+) -> None:
+    world.options["segment_bytes"] = 64  # each write needs room for a file
+    syncs = 0
+
+    def at_point(name: str, point: str) -> None:
+        nonlocal syncs
+        if (name, point) == ("a", "before-sync"):
+            syncs += 1
+            world.disks["a"].room_bytes = 0 if syncs == sync else None
+
+    world.at_point = at_point
+    world.start_group("a", "b", "c")
+    for _ in range(40):  # not ``run``: a node that never sleeps would be waited for
+        world.now_s += 0.05
+        world.settle()
+    assert world.disks["a"].counts["disk full"] == 1
+    assert world.condition("a") == "voter"
+    assert world.members["a"].wake_at > world.now_s
