@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from chaos.sim.fast.agenda import Agenda
     from chaos.sim.fast.judge import Judge
 
-APPETITE_S = 6.0
+APPETITE_S = 7.0
 """Mean time between two tasks that a framework wants to start."""
 TASK_S = (0.05, 3.0)
 HOWS = ("ok", "ok", "ok", "ok", "ok", "fail", "stubborn", "broken")

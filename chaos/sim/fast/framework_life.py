@@ -36,9 +36,9 @@ STREAM, CALLS = "stream", "calls"
 LOOK_S = 1.0
 SUBSCRIBE_TIMEOUT_S = 5.0
 ATTEMPT_TIMEOUT_S = 6.0
-HOLD_S, KEEP = 6.0, 2
+HOLD_S, KEEP = 7.0, 2
 """When things are to end a framework keeps so many offers, and more for so long."""
-DECLINE_PROBABILITY = 0.04
+DECLINE_PROBABILITY = 0.02
 REFUSE_MS = (1_000, 5_000, 20_000, 90_000)
 RECONCILE_PROBABILITY = 0.05
 SUPPRESS_PROBABILITY = 0.008

@@ -53,7 +53,7 @@ LOOK_S = 1.0
 """Between two looks at everything that no entry announces: filters that ended,
 deadlines, silent agents, messages to be sent again."""
 RETRY_S = 0.1
-OFFER_TIMEOUT_S = 12.0
+OFFER_TIMEOUT_S = 15.0
 AGENT_TIMEOUT_S = 4.0
 
 
