@@ -128,11 +128,11 @@ class Stepping:
             self._see_members()
         if greetings.is_due(now_s):
             greetings.work(self._journal, now_s)
-        if core.has_work or self._journal.is_dirty:
-            if not writing.carry_out(parts, out, now_s):
-                core.step_down(now_s)
-                self._see_leadership()
-                return out
+        is_due = core.has_work or self._journal.is_dirty
+        if is_due and not writing.carry_out(parts, out, now_s):
+            core.step_down(now_s)
+            self._see_leadership()
+            return out
         if not self.is_formed and greetings.is_formed:  # which is on disk by now
             self._begin(now_s)
             core = self.core
