@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
+import attrs
 import trio
 
 from raftleader.replication.member.member import Member
@@ -28,13 +30,13 @@ async def say_what_changes(node_id: str, member: Member) -> None:
     for repair in seen.repairs:
         logger.warning("node %s: %s", node_id, repair)
     before: MemberStatistics | None = seen
-    looks_forming = 0
+    looks_forming, strangers = 0, Strangers()
     while True:
         await trio.sleep(LOOK_S)
         now = member.statistics()
         if before is seen and now.condition is seen.condition:
             before = None
-        said = changes(before, now)
+        said = changes(before, now) + strangers.look(now.strangers)
         looks_forming = looks_forming + 1 if now.condition is Condition.FORMING else 0
         if is_time_to_warn(looks_forming):
             said.append((logging.WARNING, _not_formed(now)))
@@ -70,14 +72,29 @@ def changes(
         removed = now.condition is Condition.REMOVED
         level = logging.WARNING if removed else logging.INFO
         said.append((level, f"is {now.condition.value} now"))
-    for name in now.strangers:
-        if before is None or name not in before.strangers:
-            text = (
-                f"a node speaks as {name} whose data directory is not that of {name};"
-                " nothing of it is taken. Do two nodes run under one name?"
-            )
-            said.append((logging.WARNING, text))
     return said
+
+
+@attrs.define
+class Strangers:
+    """Who was warned of lately: two nodes under one name take turns to be heard."""
+
+    _quiet_looks: dict[str, int] = attrs.field(factory=dict)
+
+    def look(self, names: Sequence[str]) -> list[tuple[int, str]]:
+        """What is worth saying about those that are seen now."""
+        left = {name: looks - 1 for name, looks in self._quiet_looks.items()}
+        self._quiet_looks = {name: looks for name, looks in left.items() if looks}
+        new = [name for name in names if name not in self._quiet_looks]
+        self._quiet_looks |= dict.fromkeys(new, LOOKS_BETWEEN_WARNINGS)
+        return [
+            (
+                logging.WARNING,
+                f"a node speaks as {name} whose data directory is not that of {name};"
+                " nothing of it is taken. Do two nodes run under one name?",
+            )
+            for name in new
+        ]
 
 
 def _not_formed(now: MemberStatistics) -> str:

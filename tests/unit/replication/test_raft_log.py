@@ -15,7 +15,11 @@ from raftleader.errors import ConfigError, NotLeaderError, RaftLeaderError
 from raftleader.replication.member.statistics import Condition, MemberStatistics
 from raftleader.replication.raft.configuration import Peer
 from raftleader.replication.raft.membership import AddLearner, Promote, Remove
-from raftleader.replication.raft_notices import changes, is_time_to_warn
+from raftleader.replication.raft_notices import (
+    Strangers,
+    changes,
+    is_time_to_warn,
+)
 from raftleader.replication.settings import RaftSettings
 
 
@@ -218,8 +222,6 @@ QUIET = MemberStatistics(
             [],
         ),
         ({"condition": Condition.FORMING}, {}, [(logging.INFO, "is voter now")]),
-        ({}, {"strangers": ("n2",)}, [(logging.WARNING, "a node speaks as n2 whose")]),
-        ({"strangers": ("n2",)}, {"strangers": ("n2",)}, []),
         ({"condition": Condition.LEARNER}, {}, [(logging.INFO, "is voter now")]),
         (
             {},
@@ -261,3 +263,14 @@ def test_operator_reads_at_the_start_what_is_not_ordinary(
 def test_group_that_does_not_form_is_warned_of_now_and_then() -> None:
     warned = [looks for looks in range(200) if is_time_to_warn(looks)]
     assert warned == [10, 70, 130, 190]
+
+
+def test_second_node_under_a_name_is_warned_of_once_a_minute() -> None:
+    strangers = Strangers()
+    said = [
+        (look, text.split()[4])
+        for look in range(130)
+        for _, text in strangers.look(["n2"] if look % 2 else [])
+    ]
+    assert said == [(1, "n2"), (61, "n2"), (121, "n2")]
+    assert len(strangers.look(["n2", "n3"])) == 1
