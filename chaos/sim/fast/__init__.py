@@ -3,7 +3,13 @@
 Everything that decides is real: ``Member`` with its Raft core, journal and snapshots on
 a simulated disk, the cluster state, the allocator, the agents' machine, the frameworks'
 session. What drives them in production by trio tasks is scripted here, so that a minute
-of a cluster's life takes a tenth of a second. See ``docs/chaos.md``.
+of a cluster's life takes a fraction of a second. See ``docs/chaos.md``.
+
+Read ``world`` first: it makes everything and runs it over ``agenda`` (time) and
+``network``. ``node`` is a leader node, ``leader`` (with ``leader_agents`` and
+``leader_streams``) what it does while it leads; ``agent``, ``framework`` and
+``framework_life`` are the other parties. ``nemesis`` breaks them, ``operator`` replaces
+nodes, ``judge`` tells every checker, ``ending`` looks at what must be so at the end.
 """
 
 from __future__ import annotations
