@@ -43,8 +43,9 @@ class Greetings:
         self._instance = opened.journal.instance
         self._instances = Instances(opened.instances)
         self._as_of = self._noted_as_of = opened.as_of
-        if opened.is_at_snapshot:
-            self.members_changed(opened.start.configuration, opened.start.base_index)
+        snapshot = opened.start.snapshot
+        if snapshot is not None:  # it may be a leader's, and newer than any note
+            self.members_changed(snapshot.configuration, snapshot.index)
         self._formation = Formation(
             node_id=node_id,
             instance=self._instance,

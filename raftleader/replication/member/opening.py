@@ -59,17 +59,6 @@ class Opened:
     as_of: int
     repairs: tuple[str, ...]
 
-    @property
-    def is_at_snapshot(self) -> bool:
-        """The log begins and ends with the snapshot, which may be a leader's, and
-        newer than any note."""
-        start = self.start
-        return (
-            start.snapshot is not None
-            and start.snapshot.index == start.base_index
-            and not start.entries
-        )
-
 
 def open_member(
     *,

@@ -12,6 +12,8 @@ from raftleader.errors import (
     InvalidInputError,
     OutcomeUnknownError,
 )
+from raftleader.replication.entries import Entry, user_entry
+from raftleader.replication.journal import Journal
 from raftleader.replication.member import Greeting
 from raftleader.replication.member.instances import Instances
 from raftleader.replication.member.proposals import Proposals
@@ -218,3 +220,49 @@ def test_node_that_applies_its_log_again_takes_no_binding_back() -> None:
     assert again.bound_to("b") == "b3"
     again.committed(group(a="", c=""), 30)
     assert again.bound_to("b") is None
+
+
+def test_start_binds_as_the_snapshot_says_also_when_the_log_goes_on_after_it(
+    world: World, stopped: type[Exception]
+) -> None:
+    """A leader's snapshot was stored, the log caught up by itself meanwhile, and the
+    crash was before anything about the members in it was noted."""
+    world.options |= {"snapshot_entries": 5, "keep_entries": 0}
+    names = ("a", "b", "c", "d", "e")
+    world.start_group(*names)
+    leader = world.elect()
+    away, replaced = [name for name in names if name != leader][:2]
+    world.isolate(away)
+    replace(world, replaced, *[name for name in names if name != replaced])
+    for number in range(20):
+        world.propose(b"%d" % number)
+        world.run(0.02)
+
+    def at_point(name: str, point: str) -> None:
+        if (name, point) == (away, "install-complete"):
+            raise stopped(point)
+
+    world.at_point = at_point
+    world.heal()
+    world.cut(away, replaced)
+    while away in world.members:
+        world.now_s += 0.01
+        world.settle()
+    snapshot = world.members[leader].statistics().snapshot_index
+    term = world.members[leader].core.term
+    journal = Journal.open(
+        "data/journal",
+        cluster_id="c",
+        node_id=away,
+        engine="raft",
+        disk=world.disks[away],
+    )
+    journal.reset(snapshot, term)
+    journal.append([Entry(user_entry(b"next"), snapshot + 1, term)])
+    journal.close()
+    world.at_point = lambda name, point: None
+    world.cuts.clear()
+    world.run(1.0)
+    assert world.members[away].statistics().snapshot_index == snapshot
+    assert world.members[away].statistics().strangers == ()
+    assert world.members[away].refusals["other instance"] == 0
