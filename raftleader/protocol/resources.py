@@ -105,18 +105,30 @@ class Resources(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     def __sub__(self, other: Resources) -> Resources:
         """What is left of ``self``. ``self`` must contain ``other`` (asserted)."""
+        rest = self.without(other)
+        assert rest is not None, f"{other} is not within {self}"
+        return rest
+
+    def without(self, other: Resources) -> Resources | None:
+        """What is left of ``self``, or None if it does not contain ``other``."""
+        if self._is_plain() and other._is_plain():
+            taken = other.scalars
+            if not taken:
+                return self
+            scalars = self.scalars.copy()
+            for key, millis in taken.items():
+                left = scalars.get(key, 0) - millis
+                if left > 0:
+                    scalars[key] = left
+                elif left < 0:
+                    return None
+                else:
+                    scalars.pop(key, None)
+            return Resources(scalars)
         if not other:
             return self
-        assert self.contains(other), f"{other} is not within {self}"
-        if self._is_plain():
-            scalars = self.scalars.copy()
-            for key, millis in other.scalars.items():
-                left = scalars[key] - millis
-                if left:
-                    scalars[key] = left
-                else:
-                    del scalars[key]
-            return Resources(scalars)
+        if not self.contains(other):
+            return None
         scalars = dict(self.scalars)
         for key, millis in other.scalars.items():
             scalars[key] -= millis

@@ -108,12 +108,8 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """What may be offered. Nothing while unreachable or over-committed."""
         if self.unreachable_ms is not None:
             return EMPTY
-        taken = self.used + self.offered
-        return (
-            self.info.resources - taken
-            if self.info.resources.contains(taken)
-            else EMPTY
-        )
+        rest = self.info.resources.without(self.used + self.offered)
+        return EMPTY if rest is None else rest
 
 
 class OutstandingOffer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
