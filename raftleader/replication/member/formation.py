@@ -131,5 +131,6 @@ class Formation:
         return ConfigError(
             f"{sender} knows {self._node_id} with another data directory: the one"
             " here is new, so what this node promised is lost. Remove it from the"
-            " group and add it again as a joining node, better under a new name"
+            f" group (raftleader members remove {self._node_id}), start it with --join,"
+            " better under a new name, and add it: docs/configuration.md"
         )
