@@ -24,21 +24,29 @@ LOOK_EVERY = 1000
 """Turns of the loop between two looks at the system."""
 
 
+class StandstillError(Exception):
+    """Every task waits, and nothing will ever happen."""
+
+
 def run_deterministically(
     main: Callable[[], Awaitable[T]], seed: int, clock: VirtualClock | None = None
 ) -> T:
     """``trio.run(main)`` on a clock that jumps, in the order that ``seed`` gives.
 
     Nothing may wait for another thread or for the system: time jumps as soon as
-    every task waits.
+    every task waits. Raises StandstillError if nothing will ever happen.
     """
+    clock = clock or VirtualClock()
 
     async def run() -> T:
         _look_at_the_system_rarely()
-        return await main()
+        with trio.CancelScope() as scope:
+            clock.on_standstill = scope.cancel
+            return await main()
+        raise StandstillError("every task waits, and nothing will ever happen")
 
     with _seeded_order(seed):
-        return trio.run(run, clock=clock or VirtualClock())
+        return trio.run(run, clock=clock)
 
 
 def _look_at_the_system_rarely() -> None:
