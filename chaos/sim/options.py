@@ -62,7 +62,7 @@ OFF_PROBABILITY = 0.35
 FEW_PROBABILITY = 0.25
 """Chance of a run that has only a few classes on, as a directed test would."""
 FEW_MAX = 5
-HEARTBEATS_S = (0.1, 0.25, 0.4)
+HEARTBEATS_S = (0.15, 0.3, 0.4)
 """Of a leader to its followers; the election timeouts are multiples of it."""
 PAUSES_S = (0.7, 1.2, 2.0, 3.0)
 """Mean time between the beginnings of two faults."""
