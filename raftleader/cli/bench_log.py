@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -171,6 +172,7 @@ async def bench_log(
 ) -> None:
     """Measure, and print ``{"rows": [...]}`` or a table.
 
+    The journals are in a folder of their own in ``folder``, removed at the end.
     Raises ConfigError, UnavailableError, OSError."""
     for engine in engines:
         if engine not in ENGINES:
@@ -185,9 +187,10 @@ async def bench_log(
         progress_bar(output, "start three nodes", steps) as bar,
     ):
         for engine in engines:
-            rows += await measure_engine(
-                engine, concurrencies, seconds, chosen, bar, done=len(rows)
-            )
+            with tempfile.TemporaryDirectory(prefix="bench-log-", dir=chosen) as own:
+                rows += await measure_engine(
+                    engine, concurrencies, seconds, Path(own), bar, done=len(rows)
+                )
     if output.as_json:
         output.result({"rows": rows})
         return

@@ -67,7 +67,7 @@ def log(
     folder: Annotated[
         Path | None,
         typer.Option(
-            "--dir", metavar="DIR", help="Where the journals are.  [a temporary one]"
+            "--dir", metavar="DIR", help="On which disk.  [that of temporary files]"
         ),
     ] = None,
     as_json: Json = False,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from io import StringIO
 from pathlib import Path
 
@@ -33,6 +34,7 @@ async def test_bench_log_measures_every_engine_at_every_concurrency(
         assert row.keys() == {"engine", "concurrency", "per_s", "p50_ms", "p99_ms"}
         assert row["per_s"] > 0
         assert 0 < row["p50_ms"] <= row["p99_ms"]
+    assert await trio.to_thread.run_sync(os.listdir, tmp_path) == []
 
 
 @pytest.mark.parametrize(
