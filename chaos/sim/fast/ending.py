@@ -184,7 +184,7 @@ def _counts(world: World) -> Counter[str]:
     counts = world.counts + world.judge.counts
     for node in world.nodes:
         life = node.life
-        if life is not None and life.is_alive and life.member is not None:
+        if life is not None and life.is_alive:
             for name, number in life.member.counts.items():
                 counts[name] += number
     counts["snapshots"] = counts["snapshots_taken"] + counts["snapshots_installed"]

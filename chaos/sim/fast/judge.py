@@ -40,7 +40,7 @@ from raftleader.state.outcomes import Applied
 from raftleader.state.snapshot import digest
 
 if TYPE_CHECKING:
-    from chaos.sim.fast.node import NodeLife
+    from chaos.sim.fast.node_life import NodeLife
 
 DIGEST_EVERY = 16
 EVERYTHING_EVERY = 32

@@ -40,7 +40,7 @@ from raftleader.state.outcomes import Accepted, Applied, Outcome, Refusal, Rejec
 from raftleader.state.queries import next_deadline_ms
 
 if TYPE_CHECKING:
-    from chaos.sim.fast.node import NodeLife
+    from chaos.sim.fast.node_life import NodeLife
 
 Told = Callable[[Outcome | RaftLeaderError, int], None]
 """``told(outcome, index)``: how a command ended; the index of its entry, or 0."""
@@ -130,7 +130,7 @@ class LeaderTerm:
             self._in_flight -= 1
             self._settle(batch, result, error)
 
-        self.node.propose(encode_entry(entry), done)
+        self.node.asks.propose(encode_entry(entry), done)
 
     def _settle(
         self, batch: list[_Waiting], result: object, error: Exception | None

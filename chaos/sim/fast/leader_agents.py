@@ -47,7 +47,7 @@ from raftleader.state.queries import unconfirmed_tasks, wanted_kills
 
 if TYPE_CHECKING:
     from chaos.sim.fast.leader import LeaderTerm
-    from chaos.sim.fast.node import NodeLife
+    from chaos.sim.fast.node_life import NodeLife
 
 
 @attrs.define(eq=False)
@@ -126,13 +126,13 @@ class AgentDuties:
 
     def begin(self) -> None:
         """We lead: tell everybody."""
-        for session in list(self._node.sessions.values()):
+        for session in list(self._node.clients.sessions.values()):
             session.tell_role()
 
     def end(self) -> None:
         """We do not, any more."""
         self.by_agent.clear()
-        for session in list(self._node.sessions.values()):
+        for session in list(self._node.clients.sessions.values()):
             session.tell_role()
 
     def closed(self, session: Session) -> None:
@@ -172,13 +172,13 @@ class AgentDuties:
                 agent is None or agent.unreachable_ms is not None
             ):
                 # It was given up. It must register again, so it must notice.
-                self._node.cut(session)
+                self._node.clients.cut(session)
 
     def look(self) -> None:
         """Once a second: what was sent long ago is sent again."""
         now_s = self._node.agenda.now_s
         due_s = now_s - RESEND_INTERVAL_S
-        for session in list(self._node.sessions.values()):
+        for session in list(self._node.clients.sessions.values()):
             if session.told_term != self._term:
                 continue
             if session.agent_id is None:

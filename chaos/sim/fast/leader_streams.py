@@ -111,14 +111,14 @@ class Streams:
 
         def told(outcome: Outcome | RaftLeaderError, index: int) -> None:
             if isinstance(outcome, RaftLeaderError) or self._leader.is_over:
-                self._node.answer(connection, Unserved(503, "not leading"))
+                self._node.clients.answer(connection, Unserved(503, "not leading"))
             elif isinstance(outcome, Accepted):
                 assert isinstance(outcome.value, Subscription)
                 self._node.judge.answered(self._node.name, index)
                 self._open(connection, outcome.value)
             else:
                 message = outcome.message or outcome.refusal.value
-                self._node.answer(connection, Error(message=message))
+                self._node.clients.answer(connection, Error(message=message))
 
         self._leader.submit(subscription_of(call), told)
 
@@ -127,7 +127,7 @@ class Streams:
         call = asked.call
         stream = self.by_framework.get(call.framework_id)
         if stream is None or stream.number != asked.stream:
-            self._node.answer(connection, Answered(asked.number, 0))
+            self._node.clients.answer(connection, Answered(asked.number, 0))
         elif isinstance(call, Reconcile):
             self._reconcile(connection, asked.number, call)
         else:
@@ -144,7 +144,7 @@ class Streams:
                 )
                 status = 202 if is_known else 400
                 self._node.judge.answered(self._node.name, index)
-            self._node.answer(connection, Answered(number, status))
+            self._node.clients.answer(connection, Answered(number, status))
 
         self._leader.submit(command_of(call), told)
 
@@ -155,7 +155,7 @@ class Streams:
 
         def done(result: object, error: Exception | None) -> None:
             if error is not None or self._leader.is_over:
-                self._node.answer(connection, Answered(number, 503))
+                self._node.clients.answer(connection, Answered(number, 503))
                 return
             judge.read(self._node.name, asked_after, self._state.index)
             framework = self._state.frameworks.get(call.framework_id)
@@ -163,9 +163,9 @@ class Streams:
             if framework is not None and stream is not None:
                 for status in implicit_reconciliation(self._state, framework):
                     self._put(stream, Update(status=status))
-            self._node.answer(connection, Answered(number, 202))
+            self._node.clients.answer(connection, Answered(number, 202))
 
-        self._node.read(done)
+        self._node.asks.read(done)
 
     def closed(self, connection: Connection) -> None:
         """The client is gone: its failover timeout begins."""
@@ -222,7 +222,7 @@ class Streams:
         framework = self._state.frameworks.get(framework_id)
         if framework is None or framework.subscription != subscription.subscription:
             text = FAILED_OVER if framework else "Framework has been removed"
-            self._node.answer(connection, Error(message=text))
+            self._node.clients.answer(connection, Error(message=text))
             return
         if not connection.is_open[1]:
             self._disconnect(framework_id, subscription.subscription)
@@ -237,7 +237,7 @@ class Streams:
             self._rng.getrandbits(62),
         )
         self.by_framework[framework_id] = stream
-        self._node.answer(connection, Answered(stream.number, 200))
+        self._node.clients.answer(connection, Answered(stream.number, 200))
         self._put(
             stream,
             Subscribed(

@@ -11,7 +11,7 @@ from raftleader.state.cluster import ClusterState
 from raftleader.state.outcomes import Applied
 
 if TYPE_CHECKING:
-    from chaos.sim.fast.node import NodeLife
+    from chaos.sim.fast.node_life import NodeLife
 
 
 class SimMachine:

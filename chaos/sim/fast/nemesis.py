@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from chaos.sim.fast.agenda import Agenda
 from chaos.sim.fast.network import Network
-from chaos.sim.fast.node import RAFT, SimNode
+from chaos.sim.fast.node import SimNode
+from chaos.sim.fast.node_links import RAFT
 from chaos.sim.options import Fault, Options
 
 if TYPE_CHECKING:
@@ -407,13 +408,13 @@ class Nemesis:
 
     def _needs_snapshot(self, node: SimNode) -> bool:
         life = node.life
-        if life is None or life.member is None:
+        if life is None or not life.has_begun:
             return False
         last = life.member.core.last_index
         firsts = [
             other.life.member.core.first_index
             for other in self._nodes
-            if other is not node and other.life is not None and other.life.member
+            if other is not node and other.life is not None and other.life.has_begun
         ]
         return bool(firsts) and min(firsts) > last + 1
 
@@ -455,7 +456,7 @@ class Nemesis:
         if target not in others:
             target = self._rng.choice(others)
         self._last_leader = leading[0].name
-        leading[0].life.transfer(target, lambda result, error: None)
+        leading[0].life.asks.transfer(target, lambda result, error: None)
         return True
 
     # --- agents and frameworks --------------------------------------------------------

@@ -140,7 +140,7 @@ class Operator:
         if not leaders:
             return
         life = self._rng.choice(leaders).life
-        assert life is not None and life.member is not None
+        assert life is not None
         core = life.member.core
         committed = core.configuration_at(core.commit_index)
         peer = committed.peer(node.name)
@@ -151,7 +151,7 @@ class Operator:
         elif stage is Stage.PROMOTING and peer is not None and peer.is_voter:
             self._done(node)
         else:
-            life.change(self._change(stage, node), lambda result, error: None)
+            life.asks.change(self._change(stage, node), lambda result, error: None)
 
     def _change(self, stage: Stage, node: SimNode) -> Change:
         if stage is Stage.REMOVING:

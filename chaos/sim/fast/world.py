@@ -205,7 +205,7 @@ class World:
         self._known[node.name] = configuration
 
     def _committed(self, node: SimNode, is_leader: bool) -> None:
-        assert node.life is not None and node.life.member is not None
+        assert node.life is not None
         core = node.life.member.core
         index = core.commit_index
         if index < core.first_index:
