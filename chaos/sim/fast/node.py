@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from chaos.sim.disk import SimDisk
+from chaos.sim.disk import PowerCut, SimDisk
+from chaos.sim.fast.crash import Crash
 from chaos.sim.fast.leader import LeaderTerm
 from chaos.sim.fast.log_view import LogView
 from chaos.sim.fast.network import Network
 from chaos.sim.fast.node_life import NodeLife
+from raftleader.errors import ConfigError, DiskFullError
 from raftleader.replication.raft.configuration import Configuration
 from raftleader.replication.settings import RaftSettings
 
@@ -107,6 +109,25 @@ class SimNode:
         what = "loses its power" if is_power_cut else "dies"
         self.judge.trace.note(f"{self.name} {what}: {how}")
         self.died(self, how)
+
+    def ended_by(self, error: Exception) -> None:
+        """Its code or its disk raised this, and the process with it is over."""
+        if isinstance(error, Crash):
+            self.crash(str(error), is_power_cut=self.is_power_cut())
+        elif isinstance(error, PowerCut):
+            self.crash("in a disk operation", is_power_cut=True)
+        elif isinstance(error, DiskFullError):
+            self.crash(f"it cannot start: {error}")
+        elif isinstance(error, OSError):
+            self.crash(f"its disk failed: {error.strerror}", is_power_cut=True)
+        elif isinstance(error, ConfigError):
+            self.crash(f"it refuses to run: {error}")
+            self.judge.refused_to_run(self.name, self.instance, str(error))
+        else:
+            text = f"{type(error).__name__}: {error}"
+            self.judge.failed(f"{self.name} ended by a bug: {text}", error)
+            self.is_broken = self.is_kept_down = True
+            self.crash(text)
 
     def stop(self) -> None:
         """It ends in good order."""

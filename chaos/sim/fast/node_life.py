@@ -11,13 +11,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chaos.sim.disk import PowerCut
+from chaos.sim.fast.crash import Crash
 from chaos.sim.fast.leader import LeaderTerm
 from chaos.sim.fast.machine import SimMachine
 from chaos.sim.fast.network import Connection
 from chaos.sim.fast.node_asks import Asks
 from chaos.sim.fast.node_clients import Clients
 from chaos.sim.fast.node_links import RAFT, Links
-from raftleader.errors import ConfigError, DiskFullError
 from raftleader.leader.cluster_clock import ClusterClock
 from raftleader.replication.member import Member
 from raftleader.replication.raft.configuration import Configuration
@@ -39,10 +39,6 @@ BACKGROUND_S = 0.002
 SEGMENT_BYTES = 32 * 1024
 SNAPSHOT_BYTES = 1 << 30
 """Snapshots are due by the number of entries only."""
-
-
-class Crash(Exception):
-    """The node dies here: raised at a named point of its code."""
 
 
 class NodeLife:
@@ -171,26 +167,7 @@ class NodeLife:
         try:
             act()
         except Exception as error:
-            self._end_by(error)
-
-    def _end_by(self, error: Exception) -> None:
-        node = self.node
-        if isinstance(error, Crash):
-            node.crash(str(error), is_power_cut=node.is_power_cut())
-        elif isinstance(error, PowerCut):
-            node.crash("in a disk operation", is_power_cut=True)
-        elif isinstance(error, DiskFullError):
-            node.crash(f"it cannot start: {error}")
-        elif isinstance(error, OSError):
-            node.crash(f"its disk failed: {error.strerror}", is_power_cut=True)
-        elif isinstance(error, ConfigError):
-            node.crash(f"it refuses to run: {error}")
-            self.judge.refused_to_run(self.name, self.instance, str(error))
-        else:
-            text = f"{type(error).__name__}: {error}"
-            self.judge.failed(f"{self.name} ended by a bug: {text}", error)
-            node.is_broken = node.is_kept_down = True
-            node.crash(text)
+            self.node.ended_by(error)
 
     def _at_point(self, point: str) -> None:
         planned = self.node.crash_point
@@ -232,7 +209,7 @@ class NodeLife:
             try:
                 self._step()
             except Exception as error:
-                self._end_by(error)
+                self.node.ended_by(error)
         self._is_in_turn = False
         if self.is_alive:
             self._schedule()

@@ -18,6 +18,7 @@ from chaos.sim.fast.agenda import Agenda
 from chaos.sim.fast.agent import SimAgent
 from chaos.sim.fast.framework import SimFramework
 from chaos.sim.fast.judge import Judge
+from chaos.sim.fast.means import Means
 from chaos.sim.fast.nemesis import Nemesis
 from chaos.sim.fast.network import Network
 from chaos.sim.fast.node import RESTART_S, SimNode
@@ -96,8 +97,7 @@ class World:
             rng=self._fork(),
             counts=self.counts,
         )
-        self.nemesis = Nemesis(
-            options,
+        means = Means(
             agenda=self.agenda,
             network=self.network,
             trace=self.trace,
@@ -106,8 +106,8 @@ class World:
             frameworks=self.frameworks,
             operator=self.operator,
             rng=self._fork(),
-            fired=self.fired,
         )
+        self.nemesis = Nemesis(options, means, self.fired)
 
     def _fork(self) -> random.Random:
         return random.Random(self.rng.getrandbits(64))
@@ -197,8 +197,6 @@ class World:
         """Whatever kills a node, somebody starts it again."""
         if node.life is not None:
             self.judge.callbacks.died(node.life)
-        if how == "in a disk operation":
-            self.fired[Fault.CRASH_AT_DISK] += 0
         self.agenda.after(self.rng.uniform(*RESTART_S), node.start)
 
     def _configured(self, node: SimNode, configuration: Configuration) -> None:

@@ -1,0 +1,76 @@
+"""Faults of agents and frameworks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chaos.sim.fast.means import Means
+from chaos.sim.options import Fault
+
+
+class ClientFaults:
+    """One method for each class; each says whether it did something."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+
+    def acts(self) -> dict[Fault, Callable[[], bool]]:
+        """What to call, by class."""
+        return {
+            Fault.AGENT_AWAY: self._lose_agent,
+            Fault.AGENT_CRASH: self._crash_agent,
+            Fault.FRAMEWORK_CRASH: self._crash_framework,
+            Fault.FRAMEWORK_HANG: self._hang_framework,
+            Fault.FRAMEWORK_RETRY: self._lose_answers,
+            Fault.FRAMEWORK_FAILOVER: self._fail_over_framework,
+        }
+
+    def _lose_agent(self) -> bool:
+        """Sometimes for longer than the leader waits."""
+        means = self._means
+        agent = means.rng.choice(means.agents)
+        pairs = [(agent.name, name) for name in means.names()]
+        heal = means.cut(pairs + [(b, a) for a, b in pairs])
+        means.later(heal, means.rng.choice((1.0, 4.0, 12.0)) * means.rng.random())
+        return True
+
+    def _crash_agent(self) -> bool:
+        means = self._means
+        agent = means.rng.choice(means.agents)
+        if not agent.is_up:
+            return False
+        means.trace.note(f"{agent.name} dies")
+        agent.crash()
+        means.later(
+            agent.start, means.rng.choice((0.5, 3.0, 10.0)) * means.rng.random()
+        )
+        return True
+
+    def _crash_framework(self) -> bool:
+        means = self._means
+        framework = means.rng.choice(means.frameworks)
+        if not framework.is_up:
+            return False
+        means.trace.note(f"{framework.name} dies")
+        framework.crash()
+        delay_s = means.rng.choice((0.5, 3.0, 8.0)) * means.rng.random()
+        means.later(framework.start, delay_s)
+        return True
+
+    def _hang_framework(self) -> bool:
+        means = self._means
+        framework = means.rng.choice(means.frameworks)
+        framework.life.hang(means.rng.uniform(0.2, 8.0))
+        return framework.is_up
+
+    def _lose_answers(self) -> bool:
+        means = self._means
+        framework = means.rng.choice(means.frameworks)
+        framework.lost_answers += means.rng.randint(1, 3)
+        return False  # counted when an answer is lost
+
+    def _fail_over_framework(self) -> bool:
+        means = self._means
+        framework = means.rng.choice(means.frameworks)
+        framework.fail_over()
+        return framework.is_up
