@@ -173,7 +173,7 @@ def _offers(framework: SimFramework, state: ClusterState) -> tuple[str, ...]:
     recent = {one.offer_id for one in row.rescinds if one.at_ms > latest_ms}
     mine = state.offers_by_framework.get(row.id, {})
     in_log = {one for one in mine if state.offers[one].granted_ms < latest_ms}
-    in_log -= framework.life.offers_in_calls()
+    in_log -= framework.life.calls.offers()
     return offers_known(
         held={framework.name: held - recent | (in_log & set(framework.life.held))},
         in_log={framework.name: in_log | (held & set(mine))},

@@ -1,20 +1,17 @@
-"""One life of a framework: the real session machine, and calls that are repeated."""
+"""One life of a framework: the real session machine, and what it does with offers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import attrs
-
-from chaos.sim.fast.leader_streams import Answered, Asked, Unserved
+from chaos.sim.fast.framework_calls import Calls
+from chaos.sim.fast.leader_streams import Answered, Unserved
 from chaos.sim.fast.network import Connection
-from raftleader.api.commands import LoggedCall
 from raftleader.framework.session import Phase, Probe, Session
 from raftleader.protocol.ids import AgentId, OfferId
 from raftleader.protocol.offers import Offer
 from raftleader.protocol.scheduler_api import (
-    Accept,
     Acknowledge,
     Decline,
     Error,
@@ -35,22 +32,12 @@ STREAM, CALLS = "stream", "calls"
 """Kinds of connections."""
 LOOK_S = 1.0
 SUBSCRIBE_TIMEOUT_S = 5.0
-ATTEMPT_TIMEOUT_S = 6.0
 HOLD_S, KEEP = 7.0, 2
 """When things are to end a framework keeps so many offers, and more for so long."""
 DECLINE_PROBABILITY = 0.02
 REFUSE_MS = (1_000, 5_000, 20_000, 90_000)
 RECONCILE_PROBABILITY = 0.05
 SUPPRESS_PROBABILITY = 0.008
-CALLS_MAX = 200
-
-
-@attrs.define(eq=False)
-class _Pending:
-    """A call without an answer; ``sent_s`` when it is on its way."""
-
-    call: LoggedCall | Reconcile
-    sent_s: float | None = None
 
 
 class FrameworkLife:
@@ -58,6 +45,7 @@ class FrameworkLife:
 
     Attributes:
         held: Offers that are out and unanswered, with the time they came.
+        calls: What it asks of the leader.
     """
 
     def __init__(self, framework: SimFramework) -> None:
@@ -70,10 +58,7 @@ class FrameworkLife:
             framework.nodes, framework.rng, framework_id=framework.id
         )
         self._stream: Connection | None = None
-        self._stream_number = 0
-        self._calls: Connection | None = None
-        self._pending: dict[int, _Pending] = {}
-        self._number = 0
+        self.calls = Calls(self)
         self._seeking = 0
         self._is_probing = False
         self._is_suppressed = False
@@ -81,7 +66,7 @@ class FrameworkLife:
     def begin(self) -> None:
         self.is_alive = True
         self._pump()
-        self._after(LOOK_S * self.framework.rng.random(), self._look)
+        self.after(LOOK_S * self.framework.rng.random(), self._look)
 
     def die(self) -> None:
         if self.is_alive:
@@ -95,7 +80,7 @@ class FrameworkLife:
     def is_subscribed(self) -> bool:
         return self.is_alive and self.session.phase is Phase.SUBSCRIBED
 
-    def _after(self, delay_s: float, act: Callable[..., object], *args: Any) -> None:
+    def after(self, delay_s: float, act: Callable[..., object], *args: Any) -> None:
         self.framework.agenda.after(delay_s, self._if_alive, act, args)
 
     def _if_alive(self, act: Callable[..., object], args: tuple[Any, ...]) -> None:
@@ -120,7 +105,7 @@ class FrameworkLife:
         while session.phase is Phase.SEEKING:
             step = session.next_step(now_s)
             if not isinstance(step, Probe):
-                self._after(step.until_s - now_s, self._seek, number)
+                self.after(step.until_s - now_s, self._seek, number)
                 return
             self._ask(step.address)
         if session.phase is Phase.SUBSCRIBING:
@@ -166,13 +151,13 @@ class FrameworkLife:
                 framework_info=self.framework.info, framework_id=self.framework.id
             )
             self.framework.network.send(connection, 0, call)
-            self._after(SUBSCRIBE_TIMEOUT_S, self._give_up, connection)
+            self.after(SUBSCRIBE_TIMEOUT_S, self._give_up, connection)
 
         self.framework.network.dial(self, address, STREAM, done=done)
 
     def _give_up(self, connection: Connection) -> None:
         if self._stream is connection and self.session.phase is Phase.SUBSCRIBING:
-            self._lose()
+            self.lose()
 
     def _end(self) -> None:
         """The session cannot go on: this instance is over."""
@@ -196,13 +181,13 @@ class FrameworkLife:
             )
         elif connection is self._stream:
             self._take_event(connection, message, now_s)
-        elif connection is self._calls and isinstance(message, Answered):
-            self._take_answer(message)
+        elif connection is self.calls.connection and isinstance(message, Answered):
+            self.calls.take(message)
 
     def _take_event(self, connection: Connection, message: Any, now_s: float) -> None:
         session, framework = self.session, self.framework
         if isinstance(message, Answered):
-            self._stream_number = message.number
+            self.calls.stream_number = message.number
             return
         if isinstance(message, Unserved):
             self._stream = None
@@ -230,7 +215,7 @@ class FrameworkLife:
                 for offer in offers:
                     framework.judge.offered(framework.name, offer)
                     self.held[offer.id] = (offer, now_s)
-                self._after(0.3 * framework.rng.random(), self._decide)
+                self.after(0.3 * framework.rng.random(), self._decide)
             case Rescind(offer_id=offer_id):
                 framework.judge.rescinded(framework.name, offer_id)
                 self.held.pop(offer_id, None)
@@ -238,7 +223,7 @@ class FrameworkLife:
                 kill = framework.take(session.framework_id, message)
                 if status.uuid is not None:
                     assert status.agent_id is not None
-                    self.call(
+                    self.calls.call(
                         Acknowledge(
                             framework_id=session.framework_id,
                             agent_id=status.agent_id,
@@ -247,7 +232,7 @@ class FrameworkLife:
                         )
                     )
                 if kill is not None:
-                    self.call(kill)
+                    self.calls.call(kill)
 
     def _subscribed(self, event: Subscribed, now_s: float) -> None:
         framework = self.framework
@@ -264,19 +249,17 @@ class FrameworkLife:
                 if connection is not None:
                     framework.network.close(connection, 0)
                 elif self._stream is stream:
-                    self._lose()
+                    self.lose()
                 return
-            self._calls = connection
-            for number in list(self._pending):
-                self._send(number)
+            self.calls.opened(connection)
 
         framework.network.dial(self, stream.sides[1].name, CALLS, done=done)
 
     def closed(self, connection: Connection) -> None:
-        if connection is self._stream or connection is self._calls:
-            self._lose()
+        if connection is self._stream or connection is self.calls.connection:
+            self.lose()
 
-    def _lose(self) -> None:
+    def lose(self) -> None:
         """The stream is over, or given up."""
         self._drop_links()
         now_s = self.framework.agenda.now_s
@@ -287,65 +270,18 @@ class FrameworkLife:
         self._pump()
 
     def _drop_links(self) -> None:
-        for connection in (self._stream, self._calls):
+        for connection in (self._stream, self.calls.connection):
             if connection is not None:
                 self.framework.network.close(connection, 0)
-        self._stream = self._calls = None
-        for pending in self._pending.values():
-            pending.sent_s = None
-
-    # --- calls ----------------------------------------------------------------------
-
-    def call(self, call: LoggedCall | Reconcile) -> None:
-        """Send it until it is answered, through failovers."""
-        if len(self._pending) >= CALLS_MAX:
-            self._pending.pop(next(iter(self._pending)))
-        self._number += 1
-        self._pending[self._number] = _Pending(call)
-        self._send(self._number)
-
-    def offers_in_calls(self) -> set[OfferId]:
-        """Offers whose answer is on its way."""
-        return {
-            offer_id
-            for one in self._pending.values()
-            if isinstance(one.call, Accept | Decline)
-            for offer_id in one.call.offer_ids
-        }
-
-    def _send(self, number: int) -> None:
-        pending = self._pending.get(number)
-        if pending is not None and self._calls is not None:
-            pending.sent_s = self.framework.agenda.now_s
-            asked = Asked(number, self._stream_number, pending.call)
-            self.framework.network.send(self._calls, 0, asked)
-
-    def _take_answer(self, answer: Answered) -> None:
-        framework = self.framework
-        pending = self._pending.get(answer.number)
-        if pending is None:
-            return
-        if isinstance(pending.call, Accept) and framework.lost_answers > 0:
-            framework.lost_answers -= 1
-            framework.judge.answer_lost()
-            self._after(0.5 * framework.rng.random(), self._send, answer.number)
-            return
-        if answer.status == 0:
-            self._lose()
-        elif answer.status == 503:
-            self._after(0.1 + 0.4 * framework.rng.random(), self._send, answer.number)
-        else:
-            del self._pending[answer.number]
-            framework.counts["acked"] += 1
-            if isinstance(pending.call, Accept) and answer.status == 202:
-                framework.answered(pending.call)
+        self._stream = None
+        self.calls.closed()
 
     # --- what it does with offers ---------------------------------------------------
 
     def consider(self) -> None:
         """It wants a task: perhaps an offer is at hand."""
         if self.is_subscribed:
-            self._after(0.0, self._decide)
+            self.after(0.0, self._decide)
 
     def _decide(self) -> None:
         framework = self.framework
@@ -357,7 +293,7 @@ class FrameworkLife:
             call = framework.accept(framework_id, offers)
             for offer in offers:
                 del self.held[offer.id]
-            self.call(call)
+            self.calls.call(call)
         now_s = framework.agenda.now_s
         for offer_id, (_, came_s) in list(self.held.items()):
             if framework.is_finishing:
@@ -371,7 +307,7 @@ class FrameworkLife:
                 refuse_ms = framework.rng.choice(REFUSE_MS)
             if is_declined:
                 del self.held[offer_id]
-                self.call(
+                self.calls.call(
                     Decline(
                         framework_id=framework_id,
                         offer_ids=(offer_id,),
@@ -391,15 +327,12 @@ class FrameworkLife:
         """Once a second: is the leader still there, are calls too old?"""
         framework, session = self.framework, self.session
         now_s = framework.agenda.now_s
-        self._after(LOOK_S, self._look)
+        self.after(LOOK_S, self._look)
         if not self.is_subscribed:
             return
-        is_late = any(
-            one.sent_s is not None and now_s - one.sent_s > ATTEMPT_TIMEOUT_S
-            for one in self._pending.values()
-        )
+        is_late = self.calls.is_late(now_s)
         if is_late or now_s >= session.lost_at_s:
-            self._lose()
+            self.lose()
         elif now_s >= session.silent_at_s:
             self._check_silence()
         if self.held:
@@ -411,19 +344,19 @@ class FrameworkLife:
         framework_id = self.session.framework_id
         assert framework_id is not None
         if self.framework.rng.random() < RECONCILE_PROBABILITY:
-            self.call(Reconcile(framework_id=framework_id))
+            self.calls.call(Reconcile(framework_id=framework_id))
         if self._is_suppressed:
             if self.framework.rng.random() < 0.5:
                 self.revive()
         elif self.framework.rng.random() < SUPPRESS_PROBABILITY:
             self._is_suppressed = True
-            self.call(Suppress(framework_id=framework_id))
+            self.calls.call(Suppress(framework_id=framework_id))
 
     def revive(self) -> None:
         """Forget what was refused."""
         self._is_suppressed = False
         if self.session.framework_id is not None:
-            self.call(Revive(framework_id=self.session.framework_id))
+            self.calls.call(Revive(framework_id=self.session.framework_id))
 
     def _check_silence(self) -> None:
         stream, address = self._stream, self.session.leader
@@ -435,6 +368,6 @@ class FrameworkLife:
             self._is_probing = False
             is_well = answer is not None and answer[0] < 500 and answer[1] is None
             if self.is_alive and self._stream is stream and not is_well:
-                self._lose()
+                self.lose()
 
         self.framework.network.ask(self, address, answered)
