@@ -119,8 +119,11 @@ class Greetings:
         """Its link ended; what comes next begins with a greeting again."""
         self._instances.forget_greeting(peer)
 
-    def refusal(self, peer: str, now_s: float) -> str:
+    def refusal(self, peer: str, core: RaftCore, now_s: float) -> str:
         """Why frames of ``peer`` are not taken, or nothing."""
+        configuration = core.configuration
+        if configuration is not self._instances.in_force:
+            self._instances.use(configuration, core.configuration_index)
         refusal = self._instances.refusal(peer)
         if refusal == NOT_GREETED and now_s >= self._asked_at_s.get(peer, now_s):
             # It greeted before we started, or its greeting was lost: ask for one.

@@ -11,6 +11,10 @@ entry that added it. And whoever is so far behind that it does not know of the n
 beginning is told by the member's greeting, from which entry on its instance is in the
 configuration (``Greeting.as_of``).
 
+What the log says counts from the entry on, as the configuration does, committed or not:
+else a node that has the entry which makes a learner a voter, and does not know yet that
+it is committed, would take the vote of any directory under that name.
+
 A binding remembers up to which entry of the log it is known to hold. A node that starts
 again applies the log from its snapshot on, through configurations older than what it
 knew: those must not take a binding back, or a member that lost its directory could
@@ -45,6 +49,7 @@ class Instances:
     """Bound instances (a note in the journal) and the greetings since the start.
 
     Attributes:
+        in_force: The configuration of the log, as ``use`` was told.
         is_changed: ``encoded`` should be written down.
     """
 
@@ -52,7 +57,14 @@ class Instances:
         self._bound: dict[str, Binding] = _decoder.decode(note) if note else {}
         self._greeted: dict[str, str] = {}
         self._verdicts: dict[str, str] = {}
+        self.in_force: Configuration | None = None
+        self._in_force_at = 0
         self.is_changed = False
+
+    def use(self, configuration: Configuration, index: int) -> None:
+        """It is in force since the entry ``index``, committed or not."""
+        self.in_force, self._in_force_at = configuration, index
+        self._verdicts.clear()
 
     def bind(self, instances: dict[str, str]) -> None:
         """Bind those that are not bound."""
@@ -142,5 +154,14 @@ class Instances:
         instance = self._greeted.get(peer)
         if instance is None:
             return NOT_GREETED
-        bound = self.bound_to(peer)
-        return "" if bound is None or bound == instance else OTHER_INSTANCE
+        known = self._known(peer)
+        return "" if known in (None, instance) else OTHER_INSTANCE
+
+    def _known(self, peer: str) -> str | None:
+        """By the log, or by what is known of a later entry than the log has."""
+        bound = self._bound.get(peer)
+        as_of = -1 if bound is None else bound.as_of
+        member = self.in_force.peer(peer) if self.in_force is not None else None
+        if member is not None and member.instance and as_of < self._in_force_at:
+            return member.instance
+        return None if bound is None else bound.instance

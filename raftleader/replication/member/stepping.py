@@ -86,7 +86,7 @@ class Stepping:
         elif message.sender != peer:
             refusal = OTHER_SENDER
         else:
-            refusal = greetings.refusal(peer, now_s)
+            refusal = greetings.refusal(peer, self.core, now_s)
             if not refusal:
                 self.core.receive(message, now_s)
                 return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import msgspec
 import pytest
 
 from raftleader.errors import (
@@ -20,7 +21,11 @@ from raftleader.replication.member.proposals import Proposals
 from raftleader.replication.member.requests import Requests
 from raftleader.replication.raft.configuration import Configuration, Peer
 from raftleader.replication.raft.membership import AddLearner, Promote, Remove
-from raftleader.replication.raft.messages import RequestVote
+from raftleader.replication.raft.messages import (
+    AppendEntries,
+    Heartbeat,
+    RequestVote,
+)
 
 World = Any
 
@@ -266,3 +271,47 @@ def test_start_binds_as_the_snapshot_says_also_when_the_log_goes_on_after_it(
     assert world.members[away].statistics().snapshot_index == snapshot
     assert world.members[away].statistics().strangers == ()
     assert world.members[away].refusals["other instance"] == 0
+
+
+def test_vote_of_a_lost_directory_is_refused_before_its_promotion_is_known_committed(
+    world: World,
+) -> None:
+    """b has the entry that makes d a voter, and neither knows that it is committed nor
+    heard from d. d answers for an entry, loses its disk, and its service starts it
+    again as it always does: as a joining node, which would vote for anybody."""
+    world.start_group("a", "b")
+    world.elect()
+    if world.leader != "a":
+        world.members["b"].transfer("a", lambda result, error: None)
+        world.run(1.0)
+    change(world, AddLearner(Peer(node_id="d", address="at-d")))
+    world.cut("b", "d")
+    b = world.members["b"].core
+    frozen, deliver = b.commit_index, world.deliver
+
+    def deliver_without_news(sender: str, peer: str, message: Any) -> None:
+        if peer == "b" and isinstance(message, Heartbeat | AppendEntries):
+            message = msgspec.structs.replace(message, commit_index=frozen)
+        deliver(sender, peer, message)
+
+    world.deliver = deliver_without_news
+    world.start("d", world.peers("a", "b"), is_joining=True)
+    world.run(0.3)
+    change(world, Promote("d"))
+    world.cut("a", "b")
+    world.propose(b"answered")
+    world.run(0.1)
+    assert world.answers.ok() == [b"answered"]
+    assert b.configuration.peer("d").is_voter and b.commit_index == frozen
+    world.deliver = deliver
+    world.stop("d")
+    world.disks["d"].lose()
+    world.isolate("a")
+    world.cuts -= {("b", "d"), ("d", "b")}
+    world.start("d", world.peers("a", "b"), is_joining=True)
+    world.run(3.0)
+    assert not world.members["b"].leadership.leading
+    assert world.members["b"].refusals["other instance"] > 0
+    world.heal()
+    world.run(2.0)
+    assert world.machines["b"].datas == world.machines["a"].datas == [b"answered"]
