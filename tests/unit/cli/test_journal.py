@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from typer.testing import CliRunner
 
 from raftleader.cli import journal as journal_command
@@ -32,7 +31,7 @@ SEGMENT_BYTES = 600
 FIRST, SECOND = "segment-0000000000000001", "segment-0000000000000002"
 
 
-def run(*arguments: object) -> Result:
+def run(*arguments: object) -> Any:
     return CliRunner().invoke(app, ["journal", *map(str, arguments)])
 
 
