@@ -87,6 +87,7 @@ class Greetings:
         greeting: Greeting,
         committed: Configuration,
         applied_index: int,
+        core: RaftCore,
     ) -> str:
         """``peer`` greeted; ``committed`` is in force at ``applied_index``. Returns
         why it is not listened to, or nothing.
@@ -106,6 +107,9 @@ class Greetings:
             as_of=greeting.as_of,
             applied_index=applied_index,
         )
+        self._look_at_log(core)
+        if self._instances.came_anew(peer):
+            core.came_anew(peer)
         self._is_news = True
         if not greeting.is_answer:
             self._outgoing[peer] = True
@@ -118,18 +122,22 @@ class Greetings:
     def forget(self, peer: str) -> None:
         """Its link ended; what comes next begins with a greeting again."""
         self._instances.forget_greeting(peer)
+        self._asked_at_s.pop(peer, None)
 
     def refusal(self, peer: str, core: RaftCore, now_s: float) -> str:
         """Why frames of ``peer`` are not taken, or nothing."""
-        configuration = core.configuration
-        if configuration is not self._instances.in_force:
-            self._instances.use(configuration, core.configuration_index)
+        self._look_at_log(core)
         refusal = self._instances.refusal(peer)
         if refusal == NOT_GREETED and now_s >= self._asked_at_s.get(peer, now_s):
             # It greeted before we started, or its greeting was lost: ask for one.
             self._asked_at_s[peer] = now_s + self._repeat_s
             self._outgoing[peer] = False
         return refusal
+
+    def _look_at_log(self, core: RaftCore) -> None:
+        configuration = core.configuration
+        if configuration is not self._instances.in_force:
+            self._instances.use(configuration, core.configuration_index)
 
     def members_changed(self, committed: Configuration, index: int) -> bool:
         """``committed`` is in force at ``index``. True: others should be greeted

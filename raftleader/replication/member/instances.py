@@ -56,6 +56,7 @@ class Instances:
     def __init__(self, note: bytes | None) -> None:
         self._bound: dict[str, Binding] = _decoder.decode(note) if note else {}
         self._greeted: dict[str, str] = {}
+        self._heard: dict[str, str] = {}
         self._verdicts: dict[str, str] = {}
         self.in_force: Configuration | None = None
         self._in_force_at = 0
@@ -98,6 +99,8 @@ class Instances:
     def forget_greeting(self, peer: str) -> None:
         """Its link ended: it must greet again."""
         self._greeted.pop(peer, None)
+        if self.in_force is None or self.in_force.peer(peer) is None:
+            self._heard.pop(peer, None)  # a guest
         self._verdicts.clear()
 
     def committed(self, configuration: Configuration, index: int) -> None:
@@ -123,6 +126,15 @@ class Instances:
             self._bound = bound
             self.is_changed = True
         self._verdicts.clear()
+
+    def came_anew(self, peer: str) -> bool:
+        """``peer`` greeted, and was taken with another directory before: a learner that
+        is bound to none may lose one and come with the next."""
+        if self.refusal(peer):
+            return False
+        instance = self._greeted[peer]
+        before, self._heard[peer] = self._heard.get(peer, instance), instance
+        return before != instance
 
     def greeted_with(self, peer: str) -> str | None:
         """The instance of the link that ``peer`` sends on."""

@@ -77,7 +77,7 @@ class Stepping:
         greetings = self._greetings
         if isinstance(message, Greeting):
             refusal = greetings.hear(
-                peer, message, self._committed, self.parts.applying.index
+                peer, message, self._committed, self.parts.applying.index, self.core
             )
         elif not self.is_formed:
             refusal = NOT_FORMED

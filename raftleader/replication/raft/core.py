@@ -219,17 +219,15 @@ class RaftCore:
 
     def link_up(self, peer: str) -> None:
         """We can send to ``peer``; what was sent before may be lost."""
-        self._link_changed(peer, is_up=True)
+        self._group.link_changed(peer, is_up=True)
 
     def link_down(self, peer: str) -> None:
         """We cannot send to ``peer``."""
-        self._link_changed(peer, is_up=False)
+        self._group.link_changed(peer, is_up=False)
 
-    def _link_changed(self, peer: str, *, is_up: bool) -> None:
-        reign = self._group.reign
-        if reign is not None and peer in reign.progress:
-            reign.progress[peer].link_changed(is_up=is_up)
-            reign.is_sending_due |= is_up
+    def came_anew(self, peer: str) -> None:
+        """``peer`` lost its log: what it acknowledged before does not hold."""
+        self._group.came_anew(peer)
 
     # --- snapshots ----------------------------------------------------------------
 

@@ -149,12 +149,27 @@ class Group:
         self.is_voter = self.node_id in self.voters
         if self.reign is not None:
             known = self.reign.progress
-            after = self.log.last_index + 1
             self.reign.progress = {
-                one: known.get(one) or Progress(next_index=after, now_s=self.now_s)
-                for one in self.others
+                one: known.get(one) or self._new_progress() for one in self.others
             }
             self.reign.is_sending_due = True
+
+    def _new_progress(self) -> Progress:
+        return Progress(next_index=self.log.last_index + 1, now_s=self.now_s)
+
+    def link_changed(self, peer: str, *, is_up: bool) -> None:
+        """What was on its way to ``peer`` may be lost."""
+        reign = self.reign
+        if reign is not None and peer in reign.progress:
+            reign.progress[peer].link_changed(is_up=is_up)
+            reign.is_sending_due |= is_up
+
+    def came_anew(self, peer: str) -> None:
+        """Nothing is known of the log of ``peer`` any more."""
+        reign = self.reign
+        if reign is not None and peer in reign.progress:
+            reign.progress[peer] = self._new_progress()
+            reign.is_sending_due = True
 
     def draw_deadline(self) -> None:
         """Be patient anew, for a time drawn anew. Alone there is nobody to wait for."""

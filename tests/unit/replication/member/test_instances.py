@@ -315,3 +315,32 @@ def test_vote_of_a_lost_directory_is_refused_before_its_promotion_is_known_commi
     world.heal()
     world.run(2.0)
     assert world.machines["b"].datas == world.machines["a"].datas == [b"answered"]
+
+
+def test_learner_that_loses_its_disk_before_it_is_known_gets_the_whole_log(
+    world: World,
+) -> None:
+    """What its first directory acknowledged says nothing about the next one."""
+    world.start_group("a", "b", "c")
+    leader = world.members[world.elect()]
+    peers = world.peers("a", "b", "c")
+    world.start("d", peers, is_joining=True)
+    leader.change(AddLearner(Peer(node_id="d", address="at-d")), lambda *_: None)
+
+    def match() -> int:
+        return sum(one.match for one in leader.core.progress() if one.node_id == "d")
+
+    while match() == 0:
+        world.now_s += 0.005
+        for name in "abcd":
+            if match() == 0:
+                for peer, message in world.members[name].step(world.now_s):
+                    world.deliver(name, peer, message)
+    assert leader.core.configuration.peer("d").instance == ""
+    world.stop("d")
+    world.disks["d"].lose()
+    world.start("d", peers, is_joining=True)
+    world.run(1.0)
+    assert leader.leadership.leading
+    assert leader.core.configuration.peer("d").instance == world.members["d"].instance
+    assert match() == leader.core.last_index == world.members["d"].core.last_index
