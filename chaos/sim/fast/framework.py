@@ -118,8 +118,11 @@ class SimFramework:
             self.agenda.after(self.rng.expovariate(1 / APPETITE_S), self.grow)
 
     def removed(self) -> None:
-        """Its id is refused for ever: it registers anew."""
+        """Its id is refused for ever: all its instances give up, and one registers
+        anew."""
         self.id = None
+        self.crash()
+        self.agenda.after(0.1, self.start)
 
     # --- decisions ------------------------------------------------------------------
 

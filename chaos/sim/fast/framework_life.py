@@ -161,12 +161,14 @@ class FrameworkLife:
 
     def _end(self) -> None:
         """The session cannot go on: this instance is over."""
-        message = str(self.session.error)
-        if self.framework.life is self and "removed" in message:
-            self.framework.removed()
-        self.die()
-        if self.framework.life is self:
-            self.framework.agenda.after(0.1, self.framework.start)
+        framework = self.framework
+        if "removed" in str(self.session.error):
+            framework.removed()
+        elif framework.life is self:
+            self.die()
+            framework.agenda.after(0.1, framework.start)
+        else:
+            self.die()
 
     # --- the stream -----------------------------------------------------------------
 

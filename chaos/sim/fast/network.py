@@ -2,8 +2,9 @@
 
 A connection keeps the order of what is sent on it and may break at any time; each
 side learns of that by itself, sooner or later. A path between two processes can be
-cut in one direction, slow, or lossy. While it is cut, what is sent is held or lost,
-as the cut says; a connection over it breaks after some time of silence.
+cut in one direction, slow, or lossy. A connection over a path that is cut breaks after
+some time of silence. On a reliable one everything arrives that was sent, or it breaks;
+on others messages may be lost, as the cut and the path say, come twice, and late.
 """
 
 from __future__ import annotations
@@ -207,19 +208,25 @@ class Network:
 
         self._agenda.after(self.latency_s(), arrive)
 
-    def send(self, connection: Connection, side: int, message: Any) -> None:
-        """From this side to the other. Nothing happens once this side is closed."""
+    def send(
+        self, connection: Connection, side: int, message: Any, *, is_first: bool = False
+    ) -> None:
+        """From this side to the other. Nothing happens once this side is closed.
+
+        ``is_first``: what comes after it on the connection means nothing without it,
+        so it is not lost alone, also where other messages are."""
         if not connection.is_open[side]:
             return
+        is_reliable = connection.is_reliable or is_first
         sides = connection.sides
         path = self._paths.get((sides[side].name, sides[1 - side].name))
         at_s = self._agenda.now_s + self._least_s + self._spread_s * self._draw()
         if path is not None and path.is_troubled:
             if path.cuts:
-                if path.is_holding:
+                if path.is_holding or is_reliable:
                     path.held.append((connection, side, message))
                 return
-            if not self._trouble(path, connection, side, message):
+            if not self._trouble(path, connection, side, message, is_reliable):
                 return
             least_s, most_s = path.delay_s
             if most_s:
@@ -229,16 +236,21 @@ class Network:
         self._agenda.at(at_s, self._deliver, connection, side, message)
 
     def _trouble(
-        self, path: Path, connection: Connection, side: int, message: Any
+        self,
+        path: Path,
+        connection: Connection,
+        side: int,
+        message: Any,
+        is_reliable: bool,
     ) -> bool:
         """Whether the message is to go its usual way."""
         draw = self._draw
         if path.drop and draw() < path.drop:
             self.fired[Fault.DROP] += 1
-            if connection.is_reliable:  # it comes in time or never: the link breaks
+            if is_reliable:  # it comes in time or never: the link breaks
                 self.break_connection(connection)
             return False
-        if connection.is_reliable:
+        if is_reliable:
             return True
         if path.copy and draw() < path.copy:
             self.fired[Fault.DUPLICATE] += 1

@@ -19,7 +19,7 @@ from chaos.sim.fast.node_asks import Asks
 from chaos.sim.fast.node_clients import Clients
 from chaos.sim.fast.node_links import RAFT, Links
 from raftleader.leader.cluster_clock import ClusterClock
-from raftleader.replication.member import Member
+from raftleader.replication.member import Greeting, Member
 from raftleader.replication.raft.configuration import Configuration
 from raftleader.replication.raft.core import Role
 from raftleader.replication.raft.messages import (
@@ -303,14 +303,18 @@ class NodeLife:
                     last = max(last, message.index)
             elif kind is VoteReply and message.is_granted and not message.is_probe:
                 self.judge.voted(identity, message.term, peer)
+            is_first = kind is Greeting
             if stalled_s:
-                self.after(stalled_s, self.network.send, link, 0, message)
+                self.after(stalled_s, self._send_late, link, message, is_first)
             else:
-                self.network.send(link, 0, message)
+                self.network.send(link, 0, message, is_first=is_first)
         if last and last >= core.first_index:
             self.judge.promised(identity, (core.term_at(last), last))
         self.judge.told_term(identity, core.term)
         self._at_point("after-send")
+
+    def _send_late(self, link: Connection, message: Any, is_first: bool) -> None:
+        self.network.send(link, 0, message, is_first=is_first)
 
     def _schedule(self) -> None:
         member = self.member
