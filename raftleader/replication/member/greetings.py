@@ -100,6 +100,8 @@ class Greetings:
         self._formation.hear(greeting)
         if not self.is_formed:
             committed = Configuration()  # nobody promised anything: bind nobody yet
+        elif greeting.is_formed:
+            self._instances.bind(_of_voters(greeting.first or {}, committed))
         self._instances.greeted(
             peer,
             greeting.instance,
@@ -216,3 +218,13 @@ class Greetings:
             )
             for peer, is_answer in sorted(outgoing.items())
         ]
+
+
+def _of_voters(first: dict[str, str], committed: Configuration) -> dict[str, str]:
+    """Of the first voters those that still are, with the directory of the formation:
+    one that was replaced since then is a member by another, which is named."""
+    return {
+        peer.node_id: first[peer.node_id]
+        for peer in committed.peers
+        if peer.is_voter and not peer.instance and peer.node_id in first
+    }

@@ -344,3 +344,24 @@ def test_learner_that_loses_its_disk_before_it_is_known_gets_the_whole_log(
     assert leader.leadership.leading
     assert leader.core.configuration.peer("d").instance == world.members["d"].instance
     assert match() == leader.core.last_index == world.members["d"].core.last_index
+
+
+def test_member_that_joined_later_knows_the_directories_of_the_formation(
+    world: World,
+) -> None:
+    """d never met c; the c that comes then is not the one that voted before."""
+    world.start_group("a", "b", "c")
+    world.elect()
+    if world.leader == "c":
+        world.members["c"].transfer("a", lambda result, error: None)
+        world.run(1.0)
+    world.stop("c")
+    peers = world.peers("a", "b", "c")
+    world.start("d", peers, is_joining=True)
+    change(world, AddLearner(Peer(node_id="d", address="at-d")), 1.0)
+    change(world, Promote("d"))
+    world.disks["c"].lose()
+    world.start("c", peers, is_joining=True)
+    world.run(0.5)
+    assert world.members["a"].statistics().strangers == ("c",)
+    assert world.members["d"].statistics().strangers == ("c",)
