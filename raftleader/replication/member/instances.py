@@ -5,11 +5,11 @@ removal from the group is committed. Which one, the configuration says
 (``Peer.instance``); where it does not, a voter is bound as the group was formed, which
 first members tell, or to the first that was seen under its name, and a learner to none:
 it promised nothing yet, and a node that learns of a removal and a new beginning at once
-(from a snapshot, say) must not hold the old directory against it. So no learner becomes a voter before its instance is in the
-configuration: its leader puts it there as soon as the learner has acknowledged the
-entry that added it. And whoever is so far behind that it does not know of the new
-beginning is told by the member's greeting, from which entry on its instance is in the
-configuration (``Greeting.as_of``).
+(from a snapshot, say) must not hold the old directory against it. So no learner becomes
+a voter before its instance is in the configuration: its leader puts it there as soon as
+the learner has acknowledged the entry that added it. And whoever is so far behind that
+it does not know of the new beginning is told by the member's greeting, from which entry
+on its instance is in the configuration (``Greeting.as_of``).
 
 What the log says counts from the entry on, as the configuration does, committed or not:
 else a node that has the entry which makes a learner a voter, and does not know yet that
