@@ -318,7 +318,9 @@ class Mesh(Generic[M]):
 
     def _refuse(self, reason: str, peer: str, problem: str) -> None:
         self.refusals[reason] += 1
-        now, key = trio.current_time(), (reason, peer)
+        # A guest may come with ever new names.
+        key = (reason, peer if peer in self._members else "")
+        now = trio.current_time()
         if now < self._warned_at.get(key, -WARNING_INTERVAL_S) + WARNING_INTERVAL_S:
             logger.debug("node %s: closed a link: %s", self._node_id, problem)
             return

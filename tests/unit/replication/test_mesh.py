@@ -512,3 +512,21 @@ async def test_slow_link_drops_frames_rather_than_memory(
         lab.plan.heal_all()
         await lab.cluster.settle(timeout_s=5)
         assert lab.cluster.nodes[slow].commands == leader.commands
+
+
+async def test_guests_with_ever_new_names_do_not_flood_the_log(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nor memory: what is remembered of a refusal is not told apart by their names."""
+    async with trio.open_nursery() as nursery:
+        maker = MeshMaker(nursery)
+        mesh, _ = await maker.start("n1", is_open_to_guests=lambda: True)
+        for number in range(20):
+            link = await maker.network.transport("stranger").dial("mem://n1")
+            name = f"guest-{number}"
+            address = f"mem://{name}"
+            assert await is_refused(link, hello(sender=name, address=address), b"x")
+        nursery.cancel_scope.cancel()
+    assert mesh.refusals["malformed"] == 20
+    warnings = [one for one in caplog.messages if "closed a link from" in one]
+    assert len(warnings) == 1
