@@ -90,6 +90,8 @@ class Instances:
         self._verdicts.clear()
         member = committed.peer(peer)
         known = self._bound.get(peer)
+        if member is None and known is None:
+            return  # a guest, who may have any name
         if as_of > max(applied_index, known.as_of if known is not None else 0):
             self._bound[peer] = Binding(instance, as_of)
             self.is_changed = True

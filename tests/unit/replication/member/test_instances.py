@@ -227,6 +227,20 @@ def test_node_that_applies_its_log_again_takes_no_binding_back() -> None:
     assert again.bound_to("b") is None
 
 
+def test_guests_are_not_written_down(world: World) -> None:
+    """They may come with ever new names, and notes have a limit."""
+    world.start_group("a", "b", "c")
+    world.elect()
+    member = world.members["a"]
+    before = member.statistics().journal_bytes
+    for number in range(20):
+        guest = f"guest-{number}"
+        greeting = Greeting(sender=guest, cluster_id="c", instance="other", as_of=2**61)
+        member.receive(guest, greeting, world.now_s)
+    member.step(world.now_s)
+    assert member.statistics().journal_bytes == before
+
+
 def test_start_binds_as_the_snapshot_says_also_when_the_log_goes_on_after_it(
     world: World, stopped: type[Exception]
 ) -> None:
