@@ -162,13 +162,6 @@ class SimDisk:
         effect or after, by chance."""
         self._cut_at = self.operations + operations
 
-    def forget_faults(self) -> None:
-        """From now on it does what it should, unless the power is gone already."""
-        self.room_bytes = self.stall = None
-        self._is_failing_sync = self._is_failing_write = False
-        if not self.is_cut:
-            self._cut_at = _NEVER
-
     def mend(self) -> None:
         """No faults any more, also not those that were ordered and did not happen."""
         self.room_bytes = self.stall = None

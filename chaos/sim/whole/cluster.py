@@ -20,6 +20,7 @@ from chaos.sim.whole.network import SimulatedNetwork
 from chaos.sim.whole.node import SimulatedNode, Timeouts
 from chaos.sim.whole.processes import Process, ReadyQueue
 from chaos.sim.whole.wall_clock import WallClock
+from chaos.sim.whole.watched_log import RaftJudge
 from raftleader.node import Engine
 from raftleader.replication.settings import RaftSettings
 from transports.fault_plan import FaultPlan
@@ -40,6 +41,7 @@ class Builder:
     directory: Path
     clock: VirtualClock
     history: History
+    judge: RaftJudge
     timeouts: Timeouts
     rng: random.Random
     queue: ReadyQueue = attrs.field(factory=ReadyQueue)
@@ -141,6 +143,7 @@ class Builder:
             network=self.network,
             http=self.http,
             history=self.history,
+            judge=self.judge,
             seed=f"{options.seed}",
             raft=self._raft(clock.rate),
             timeouts=self.timeouts,

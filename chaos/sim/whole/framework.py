@@ -27,6 +27,9 @@ APPETITE_S = 6.0
 APPETITE_MAX = 4
 """... so many, at most."""
 TASK_S_MAX = 5.0
+SHORT_S_MAX = 0.2
+SHORT_PROBABILITY = 0.3
+"""Of a task to be over before its launch is confirmed, where the network is bad."""
 HOWS = ("ok", "ok", "ok", "ok", "fail", "stubborn", "broken")
 WANTED_MAX = 10
 """More it never wants at once: it would only wait longer for the offers."""
@@ -265,7 +268,8 @@ class SimulatedFramework(Scheduler):
 
     def _task(self, offer: Offer) -> TaskInfo:
         self._tasks_named += 1
-        seconds = self.rng.uniform(0.05, TASK_S_MAX)
+        is_short = self.rng.random() < SHORT_PROBABILITY
+        seconds = self.rng.uniform(0.02, SHORT_S_MAX if is_short else TASK_S_MAX)
         return TaskInfo(
             name=f"{self.name} {self._tasks_named}",
             task_id=TaskId(f"{self.name}-{self._tasks_named}"),

@@ -51,7 +51,7 @@ def make_report(world: World, engine: Engine) -> Report:
     counts["elections"] = history.terms_led
     counts["crashes"] += 0
     counts["snapshots"] = history.points["snapshot-stored"]
-    counts["installed"] = history.points["install-restored"]
+    counts["restored"] = history.points["install-restored"]
     counts["subscriptions judged"] = world.offers_judge.judged
     coverage = Counter(history.coverage)
     for node in world.nodes:

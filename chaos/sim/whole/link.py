@@ -65,6 +65,11 @@ class Direction:
     _reader: trio.lowlevel.Task | None = None
     _room: trio.lowlevel.ParkingLot | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Something is on its way."""
+        return self._in_flight > 0 and not self.is_over
+
     def draw_latency_s(self) -> float:
         latency_s = self.rng.uniform(*self.latency_s)
         least, greatest = self.fault.delay_s

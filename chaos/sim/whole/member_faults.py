@@ -38,10 +38,12 @@ class MemberFaults:
 
     Attributes:
         lost: The node whose disk was lost and that has not been removed since.
+        has_lost: There was one.
     """
 
     targets: Targets
     lost: SimulatedNode | None = None
+    has_lost: bool = False
     _turn: trio.Lock = attrs.field(factory=trio.Lock, init=False)
 
     def acts(self) -> Mapping[Fault, Callable[[], Awaitable[None]]]:
@@ -120,7 +122,7 @@ class MemberFaults:
 
     async def _lose(self, node: SimulatedNode) -> None:
         self.targets.history.fired(Fault.LOST_DISK, node.name)
-        self.lost = node
+        self.lost, self.has_lost = node, True
         await node.crash(is_power_cut=True)
         node.disk.lose()
         node.is_lost = True

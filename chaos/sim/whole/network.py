@@ -100,6 +100,14 @@ class SimulatedNetwork:
                 self.counts["resets"] += 1
         return stale
 
+    def in_flight(self, a: str, b: str) -> bool:
+        """Whether something is on its way from a dialler to a listener of these."""
+        return any(
+            pair.accepted.incoming.is_busy
+            for pair in self._pairs_of(a)
+            if b in pair.nodes
+        )
+
     def _pairs_of(self, node: str) -> list[_Pair]:
         # Links that are over at both ends are forgotten here: nobody else looks.
         over = [number for number, pair in self._links.items() if pair.is_over]

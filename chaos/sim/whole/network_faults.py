@@ -12,6 +12,8 @@ from chaos.sim.options import Fault
 from chaos.sim.whole.targets import FAULT_S_MAX, Targets
 
 ISOLATION_S_MAX = 12.0
+RESET_S_MAX = 1.0
+RESET_LOOK_S = 0.003
 
 
 @attrs.define(eq=False)
@@ -63,7 +65,12 @@ class NetworkFaults:
 
     async def reset(self) -> None:
         a, b = self.targets.any_pair()
-        stale = self.targets.network.reset(a, b)
+        network = self.targets.network
+        with trio.move_on_after(RESET_S_MAX):
+            # Best when something is on its way. Nobody tells us; time here is free.
+            while not network.in_flight(a, b):  # noqa: ASYNC110
+                await trio.sleep(RESET_LOOK_S)
+        stale = network.reset(a, b)
         self._fired(Fault.RESET, f"{a} and {b}")
         if stale:
             self._fired(Fault.REORDER, f"{stale} frames may come after newer ones")

@@ -22,6 +22,7 @@ from chaos.sim.whole.node_log import (
 )
 from chaos.sim.whole.processes import Process
 from chaos.sim.whole.wall_clock import WallClock
+from chaos.sim.whole.watched_log import RaftJudge
 from raftleader.errors import DiskFullError
 from raftleader.leader.service import LeaderService
 from raftleader.node import Engine, NodeConfig, run_node
@@ -69,6 +70,7 @@ class SimulatedNode:
     network: SimulatedNetwork
     http: HttpNetwork
     history: History
+    judge: RaftJudge
     seed: str
     raft: RaftSettings
     timeouts: Timeouts
@@ -219,10 +221,7 @@ class SimulatedNode:
             self.history.note(f"{self.lives.label} died: {cause!r}")
             self.is_out_of_room = isinstance(cause, DiskFullError)
             self._fall_silent()
-            self._die(
-                is_power_cut=isinstance(cause, PowerCut)
-                or (isinstance(cause, OSError) and rng.random() < 0.5)
-            )
+            self._die(is_power_cut=isinstance(cause, PowerCut) or rng.random() < 0.5)
             if not isinstance(cause, expected):
                 raise
 
@@ -241,6 +240,8 @@ class SimulatedNode:
                 *(config, transport, watched, rng),
                 disk=self.disk,
                 at_point=self._at_point,
+                history=history,
+                judge=self.judge,
             )
             return self.log
 

@@ -151,7 +151,7 @@ class NodeFaults:
         """Disks and clocks work from now on, and nobody is held back."""
         for node in self.targets.nodes:
             node.forget_points()
-            node.disk.forget_faults()
+            node.disk.mend()
             node.process.go_on()
         for machine in self.targets.machines:
             machine.process.go_on()

@@ -10,6 +10,7 @@ import attrs
 
 from chaos.sim.disk import SimDisk
 from chaos.sim.whole.history import History
+from chaos.sim.whole.watched_log import RaftJudge, WatchedRaftLog
 from raftleader.node import Engine, NodeConfig
 from raftleader.replication.interface import Restoration, StateMachine
 from raftleader.replication.pysyncobj_backend.log import PySyncObjLog
@@ -31,6 +32,8 @@ def make_simulated_log(
     *,
     disk: SimDisk,
     at_point: Callable[[str], None],
+    history: History,
+    judge: RaftJudge,
 ) -> SimulatedLog:
     """As ``raftleader.node.make_log``."""
     if config.log_engine is Engine.PYSYNCOBJ:
@@ -45,9 +48,11 @@ def make_simulated_log(
             settings=config.raft,
             disk=disk,
         )
-    return RaftLog(
+    return WatchedRaftLog(
+        history=history,
+        judge=judge,
+        name=config.node_id,
         cluster_id=config.cluster_id,
-        node_id=config.node_id,
         members=config.members,
         transport=transport,
         data_dir=DATA_DIR,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import trio
 
+from chaos.checkers.committed_safe import Log
 from chaos.sim.options import Options
 from chaos.sim.whole.clock import VirtualClock
 from chaos.sim.whole.cluster import Builder
@@ -20,6 +21,7 @@ from chaos.sim.whole.offers_judge import NAME as OFFERS
 from chaos.sim.whole.offers_judge import OffersJudge
 from chaos.sim.whole.targets import Targets
 from chaos.sim.whole.unfinished import unfinished
+from chaos.sim.whole.watched_log import RaftJudge, log_of
 from raftleader.errors import RaftLeaderError
 from raftleader.node import Engine
 
@@ -67,6 +69,7 @@ class World:
             directory=directory,
             clock=self.clock,
             history=self.history,
+            judge=RaftJudge(self.history.log.committed, self._logs),
             timeouts=timeouts,
             rng=rng,
         )
@@ -125,6 +128,19 @@ class World:
             await self._settle()
             self._look_at_the_end()
             nursery.cancel_scope.cancel()
+
+    def _logs(self) -> dict[str, Log] | None:
+        """Those of all nodes. Not once a disk was lost: then a name has stood for two
+        directories, and the logs alone do not tell who may vote."""
+        if self.nemesis.member_faults.has_lost:
+            return None
+        found: dict[str, Log] = {}
+        for node in self.nodes:
+            log = log_of(node.log)
+            if log is None:
+                return None
+            found[node.name] = log
+        return found
 
     def _subscribed(self, framework: SimulatedFramework) -> None:
         assert self._nursery is not None
