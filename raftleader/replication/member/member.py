@@ -234,7 +234,8 @@ class Member:
 
     def background(self) -> bool:
         """A piece of work that can wait: writing a snapshot, or reading one into the
-        machine. True if there is more. Call it, and ``step``, in turn."""
+        machine. True if there is more. Call it, and ``step``, in turn: it does
+        nothing while messages wait for a step."""
         return self._stepping.background()
 
     @property

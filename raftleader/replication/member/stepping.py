@@ -149,6 +149,8 @@ class Stepping:
     def background(self) -> bool:
         if self._writing.is_full or not self.is_formed:
             return False
+        if self.core.has_work:
+            return False  # a snapshot must not overtake entries on their way to disk
         parts = self.parts
         if parts.installing.is_active:
             return parts.installing.work(self.now_s)

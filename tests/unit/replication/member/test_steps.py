@@ -12,6 +12,7 @@ from raftleader.errors import (
     OutcomeUnknownError,
     RaftLeaderError,
 )
+from raftleader.replication.entries import user_entry
 from raftleader.replication.member.applying import BYTES_MAX, ENTRIES_MAX
 from raftleader.replication.raft.messages import AppendEntries, AppendReply
 
@@ -231,3 +232,42 @@ def test_leader_waits_with_a_snapshot_while_it_sends_one(world: World) -> None:
         world.propose(b"%d" % at)
         world.run(0.01)
     assert world.members[leader].counts["snapshots_taken"] > taken
+
+
+def test_snapshot_is_installed_only_when_entries_before_it_are_written(
+    world: World,
+) -> None:
+    world.options |= {"snapshot_entries": 5, "keep_entries": 0}
+    world.start_group("a", "b", "c")
+    leader = world.elect()
+    behind = follower_of(world)
+    world.isolate(behind)
+    for at in range(20):
+        world.propose(b"%d" % at)
+        world.run(0.01)
+    world.heal()
+    member, core = world.members[behind], world.members[leader].core
+    while not member.statistics().is_installing:
+        world.now_s += 0.005
+        for name in "abc":
+            if not member.statistics().is_installing:
+                for peer, message in world.members[name].step(world.now_s):
+                    world.deliver(name, peer, message)
+    member.step(world.now_s)
+    after, last = member.core.last_index, core.last_index
+    entries = AppendEntries(
+        sender=leader,
+        term=core.term,
+        prev_index=after,
+        prev_term=member.core.last_term,
+        commit_index=0,
+        entries=tuple((core.term, user_entry(b".")) for _ in range(last + 1 - after)),
+    )
+    member.receive(leader, entries, world.now_s)
+    assert not member.background()
+    for _ in range(10):
+        member.step(world.now_s)
+        member.background()
+    assert not member.statistics().is_installing
+    assert member.statistics().applied_index == member.core.commit_index > after
+    assert member.core.last_index == last + 1
