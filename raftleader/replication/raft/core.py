@@ -159,10 +159,7 @@ class RaftCore:
 
     def propose(self, data: Sequence[bytes], now_s: float) -> int | None:
         """Append entries, all or none: the index of the first, or None if this node
-        does not lead, or hands over.
-
-        Each begins with its kind, which is never CONFIGURATION: see ``change``.
-        """
+        does not lead, or hands over. For CONFIGURATION see ``change``."""
         group = self._group
         group.now_s = now_s
         if group.reign is None or group.reign.transfer_to is not None:
@@ -182,9 +179,7 @@ class RaftCore:
 
     def read(self, now_s: float) -> int | None:
         """Ask for an index as in ``ReadDone``; its id, or None if we do not lead.
-
-        Every id is answered once, in ``Work.reads``.
-        """
+        Every id is answered once, in ``Work.reads``."""
         group = self._group
         group.now_s = now_s
         reign = group.reign
