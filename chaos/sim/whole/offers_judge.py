@@ -74,8 +74,8 @@ class OffersJudge:
 
     def _circumstances(self, framework: SimulatedFramework) -> object | None:
         """All that must be the same for a comparison to mean anything."""
-        leader = self.leader()
-        if leader is None or framework.instances[-1].process.is_stopped:
+        leader, instance = self.leader(), framework.instances[-1]
+        if leader is None or instance.process.is_stopped or not instance.lives.is_up:
             return None
         return (
             leader.lives.label,
@@ -84,5 +84,5 @@ class OffersJudge:
             framework.lives.label,
             self.http.disturbances,
             leader.process.pauses,
-            framework.instances[-1].process.pauses,
+            instance.process.pauses,
         )
