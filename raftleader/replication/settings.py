@@ -7,6 +7,9 @@ import attrs
 from raftleader.errors import ConfigError
 from raftleader.limits import KEEP_ENTRIES, SNAPSHOT_ENTRIES
 
+STEP_BYTES_MAX = 80 * 1024 * 1024
+"""What comes in one step, and one entry more, must fit one write of the journal."""
+
 
 @attrs.frozen(kw_only=True)
 class RaftSettings:
@@ -73,6 +76,9 @@ class RaftSettings:
         self._require_above("silence_s", "ping_interval_s", 2)
         if self.entry_bytes_max + self.append_bytes_max > 48 * 1024 * 1024:
             raise ConfigError("entry_bytes_max: a message would exceed 48 MiB")
+        for name in ("pending_bytes_max", "window_bytes_max"):
+            if getattr(self, name) > STEP_BYTES_MAX:
+                raise ConfigError(f"{name}: more than {STEP_BYTES_MAX} bytes at once")
 
     def _require_above(self, name: str, other: str, times: int = 1) -> None:
         if getattr(self, name) <= times * getattr(self, other):
