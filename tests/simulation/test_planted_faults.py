@@ -166,7 +166,7 @@ def test_an_answered_launch_that_is_in_no_log_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def apply_accept(state: Any, ctx: Any, command: Any) -> Outcome:
-        return Accepted() if ctx.index % 3 == 0 else original(state, ctx, command)
+        return Accepted() if ctx.index % 2 == 0 else original(state, ctx, command)
 
     original = apply.apply_accept_offers
     monkeypatch.setattr(apply, "apply_accept_offers", apply_accept)
