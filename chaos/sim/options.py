@@ -62,7 +62,7 @@ OFF_PROBABILITY = 0.35
 FEW_PROBABILITY = 0.25
 """Chance of a run that has only a few classes on, as a directed test would."""
 FEW_MAX = 5
-HEARTBEATS_S = (0.15, 0.3, 0.4)
+HEARTBEATS_S = (0.2, 0.3, 0.45)
 """Of a leader to its followers; the election timeouts are multiples of it."""
 PAUSES_S = (0.7, 1.2, 2.0, 3.0)
 """Mean time between the beginnings of two faults."""
@@ -130,7 +130,7 @@ def draw_options(
         seed=seed,
         level=level,
         faults=_draw_faults(rng, available),
-        nodes=5 if rng.random() < 0.12 else 3,
+        nodes=5 if rng.random() < 0.1 else 3,
         agents=agents,
         frameworks=frameworks,
         seconds=seconds,

@@ -233,9 +233,12 @@ class AgentLife:
     # --- turns ----------------------------------------------------------------------
 
     def _tick(self) -> None:
-        if self.is_alive:
-            self.turn(Tick())
-            self.agent.agenda.after(TICK_INTERVAL_S, self._tick)
+        if not self.is_alive:
+            return
+        machine = self.machine
+        if machine.tasks.updates.pending_count or not machine.is_registered:
+            self.turn(Tick())  # else it changes nothing, and they are many
+        self.agent.agenda.after(TICK_INTERVAL_S, self._tick)
 
     def turn(self, event: Event) -> Turn:
         """One event; its records are on the disk before its effects."""

@@ -34,7 +34,7 @@ LEADER_S, LEADER_HEARTBEATS = 4.0, 20
 """Within this time and so many heartbeats after the healing somebody serves."""
 GROW_S = 5.0
 """So long after the healing frameworks still want new tasks."""
-TURN = 0.7
+TURN = 1.0
 """A turn of a node's loop, as a part of the spread of latencies."""
 DRIFT_MAX = 0.04
 """Clocks of different nodes differ in rate by up to twice this."""
