@@ -13,10 +13,12 @@ from collections.abc import Callable
 
 
 class ClusterClock:
-    """Cluster time as this node reads it; never goes back.
+    """Cluster time as this node reads it; never goes back, but for one case.
 
     A stamp that lies behind our own reading is ignored: it was made a commit's
-    latency ago. One that lies ahead moves us forward.
+    latency ago. One that lies ahead moves us forward. The first stamp of all counts
+    also if it lies behind the wall time that we began with: then ours was never
+    committed, so nobody has seen it, and another leader began the cluster's time.
     """
 
     def __init__(
@@ -27,6 +29,7 @@ class ClusterClock:
         self._wall_ms = wall_ms
         self._base_ms: int | None = None
         self._base_s = 0.0
+        self._has_observed = False
 
     def now_ms(self) -> int:
         """Cluster time right now, in milliseconds."""
@@ -36,8 +39,15 @@ class ClusterClock:
         return self._base_ms + int((self._monotonic_s() - self._base_s) * 1000)
 
     def observe(self, stamp_ms: int) -> None:
-        """An entry with this stamp was applied here."""
-        if self._base_ms is None or stamp_ms > self.now_ms():
+        """An entry with this stamp was applied here; 0: none with a stamp so far."""
+        if not stamp_ms:
+            return
+        is_first, self._has_observed = not self._has_observed, True
+        if (
+            self._base_ms is None
+            or stamp_ms > self.now_ms()
+            or (is_first and stamp_ms < self._base_ms)
+        ):
             self._set(stamp_ms)
 
     def _set(self, at_ms: int) -> None:

@@ -46,3 +46,28 @@ def test_a_late_stamp_does_not_move_the_clock_back():
     monotonic.now_s += 1
     clock.observe(4_990)
     assert clock.now_ms() == 5_000
+
+
+def test_wall_time_that_was_never_committed_gives_way_to_the_first_stamp():
+    monotonic, clock = make(wall_ms=9_000_000)
+    assert clock.now_ms() == 9_000_000  # it stood for leader, and was deposed at once
+    monotonic.now_s += 1.0
+    clock.observe(5_000_000)
+    assert clock.now_ms() == 5_000_000
+    monotonic.now_s += 1.0
+    clock.observe(4_000_000)
+    assert clock.now_ms() == 5_001_000
+
+
+def test_first_stamp_of_our_own_does_not_move_the_clock_back():
+    monotonic, clock = make(wall_ms=9_000_000)
+    stamp_ms = clock.now_ms()
+    monotonic.now_s += 0.5
+    clock.observe(stamp_ms)
+    assert clock.now_ms() == 9_000_500
+
+
+def test_entries_without_a_stamp_do_not_set_the_clock():
+    _, clock = make(wall_ms=9_000_000)
+    clock.observe(0)
+    assert clock.now_ms() == 9_000_000
