@@ -30,7 +30,7 @@ from raftleader.replication.settings import RaftSettings
 
 LIVENESS_S = 22.0
 """Length of the liveness phase; in a short run, half of it."""
-LEADER_S, LEADER_HEARTBEATS = 4.0, 20
+LEADER_S, LEADER_HEARTBEATS = 6.0, 20
 """Within this time and so many heartbeats after the healing somebody serves."""
 GROW_S = 5.0
 """So long after the healing frameworks still want new tasks."""
@@ -123,7 +123,7 @@ class World:
             election_timeout_min_s=4.2 * beat_s,
             election_timeout_max_s=8 * beat_s,
             leader_fallback_s=9 * beat_s,
-            append_bytes_max=rng.choice((200, 2_000, 64_000)),
+            append_bytes_max=rng.choice((500, 2_000, 64_000)),
             window_bytes_max=rng.choice((500, 4_000, 256_000)),
         )
         names = [f"n{number}" for number in range(1, options.nodes + 1)]
