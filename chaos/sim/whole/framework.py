@@ -22,7 +22,7 @@ from raftleader.protocol.resources import Resources
 from raftleader.protocol.scheduler_api import Subscribed
 from raftleader.protocol.tasks import CommandInfo, TaskInfo, TaskState, TaskStatus
 
-APPETITE_S = 6.0
+APPETITE_S = 7.0
 """Mean time between two moments at which a framework wants to start more tasks..."""
 APPETITE_MAX = 4
 """... so many, at most."""

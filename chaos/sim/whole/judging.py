@@ -25,7 +25,7 @@ LEAST = {
     "elections": 2,
     "launched": 6,
     "TASK_FINISHED": 3,
-    "subscribed": 3,
+    "subscribed": 2,
     "acked": 10,
 }
 """A run with less of these has shown nothing."""

@@ -37,6 +37,7 @@ class Direction:
         fault: What happens to frames now; set when the plan changes.
         twice_probability: Chance of what is sent at once to arrive twice. That is
             more than a transport may do; members of a Raft group must bear it.
+        sent: Set when the next frames are put in.
         is_over: No frame can be put in any more.
         is_at_end: And none will come out any more, but those in ``arrived``.
     """
@@ -55,6 +56,7 @@ class Direction:
     is_over: bool = False
     is_at_end: bool = False
     arrived: deque[bytes] = attrs.field(factory=deque)
+    sent: trio.Event | None = None
     _bytes: int = 0
     _last_due_s: float = 0.0
     _in_flight: int = 0
@@ -64,11 +66,6 @@ class Direction:
     _kept: list[Callable[[], None]] = attrs.field(factory=list)
     _reader: trio.lowlevel.Task | None = None
     _room: trio.lowlevel.ParkingLot | None = None
-
-    @property
-    def is_busy(self) -> bool:
-        """Something is on its way."""
-        return self._in_flight > 0 and not self.is_over
 
     def draw_latency_s(self) -> float:
         latency_s = self.rng.uniform(*self.latency_s)
@@ -101,6 +98,9 @@ class Direction:
             self.clock.call_at(self._due_s(), partial(self._deliver, frames))
         if times > 1:
             self.repeated(len(frames))
+        if self.sent is not None:
+            self.sent.set()
+            self.sent = None
 
     def end(self) -> None:
         """No more frames; those on their way still arrive, and the end after them."""

@@ -100,13 +100,13 @@ class SimulatedNetwork:
                 self.counts["resets"] += 1
         return stale
 
-    def in_flight(self, a: str, b: str) -> bool:
-        """Whether something is on its way from a dialler to a listener of these."""
-        return any(
-            pair.accepted.incoming.is_busy
-            for pair in self._pairs_of(a)
-            if b in pair.nodes
-        )
+    async def wait_sent(self, a: str, b: str) -> None:
+        """Return when something has just left a dialler for a listener of these."""
+        sent = trio.Event()
+        for pair in self._pairs_of(a):
+            if b in pair.nodes:
+                pair.accepted.incoming.sent = sent
+        await sent.wait()
 
     def _pairs_of(self, node: str) -> list[_Pair]:
         # Links that are over at both ends are forgotten here: nobody else looks.

@@ -13,7 +13,6 @@ from chaos.sim.whole.targets import FAULT_S_MAX, Targets
 
 ISOLATION_S_MAX = 12.0
 RESET_S_MAX = 1.0
-RESET_LOOK_S = 0.003
 
 
 @attrs.define(eq=False)
@@ -67,9 +66,7 @@ class NetworkFaults:
         a, b = self.targets.any_pair()
         network = self.targets.network
         with trio.move_on_after(RESET_S_MAX):
-            # Best when something is on its way. Nobody tells us; time here is free.
-            while not network.in_flight(a, b):  # noqa: ASYNC110
-                await trio.sleep(RESET_LOOK_S)
+            await network.wait_sent(a, b)  # best when something is on its way
         stale = network.reset(a, b)
         self._fired(Fault.RESET, f"{a} and {b}")
         if stale:

@@ -20,7 +20,7 @@ from chaos.sim.whole.node import Timeouts
 from chaos.sim.whole.world import LIVENESS_S, World
 from raftleader.node import Engine
 
-HEARTBEAT_S_MIN = 0.15
+HEARTBEAT_S_MIN = 0.2
 
 
 def simulate_whole(
