@@ -29,15 +29,16 @@ FINDERS = {
     "drop-an-offer": {"P2 offers survive or are rescinded"},
     "relaunch-finished-task": {"P5 a launch is started once"},
 }
-"""Which checkers may be the first to see it."""
+"""Of these checkers one at least must see it."""
 
 
 @pytest.mark.parametrize("mutant", sorted(FINDERS))
 def test_mutant_is_found(mutant: str) -> None:
     for seed in range(1, SEEDS_MAX + 1):
         report = simulate_fast(seed, mutant=mutant)
-        if report.verdict is Verdict.INVALID:
-            assert report.violations[0].checker in FINDERS[mutant], str(report)
+        # What follows from the fault may be seen first; the rule itself must be, too.
+        if FINDERS[mutant] & {one.checker for one in report.violations}:
+            assert report.verdict is Verdict.INVALID
             return
     raise AssertionError(f"{mutant} was not found in {SEEDS_MAX} seeds")
 
