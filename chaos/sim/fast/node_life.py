@@ -18,6 +18,7 @@ from chaos.sim.fast.network import Connection
 from chaos.sim.fast.node_asks import Asks
 from chaos.sim.fast.node_clients import Clients
 from chaos.sim.fast.node_links import RAFT, Links
+from raftleader.errors import DiskFullError
 from raftleader.leader.cluster_clock import ClusterClock
 from raftleader.replication.member import Greeting, Member
 from raftleader.replication.raft.configuration import Configuration
@@ -155,7 +156,7 @@ class NodeLife:
             if self._member is not None:
                 self._count(self._member)
                 self._member.close()
-        except (OSError, PowerCut) as error:
+        except (OSError, PowerCut, DiskFullError) as error:
             self.judge.trace.note(f"{self.name} stops badly: {error!r}")
         self.asks.forget()
         self.network.died(self)
