@@ -160,13 +160,16 @@ class SimulatedFramework(Scheduler):
         if self.id is not None and self.id != event.framework_id:
             self.history.fail(f"{self.name} was {self.id}, now {event.framework_id}")
         self.id = event.framework_id
-        self.subscriptions += 1
-        self.on_subscribed(self)
+        self._note_subscription(driver)
 
     async def resubscribed(self, driver: SchedulerDriver, event: Subscribed) -> None:
         self.history.note(f"{self.name} is back", counted="resubscribed")
+        self._note_subscription(driver)
+
+    def _note_subscription(self, driver: SchedulerDriver) -> None:
         self.subscriptions += 1
-        self.on_subscribed(self)
+        if driver is self.driver:  # and not that of an instance that was replaced
+            self.on_subscribed(self)
 
     async def offers(self, driver: SchedulerDriver, offers: Sequence[Offer]) -> None:
         self.history.counts["offers"] += len(offers)

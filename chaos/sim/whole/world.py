@@ -62,6 +62,7 @@ class World:
         self.history = History(options.seed, self.clock, sink)
         self.unfinished: list[str] = []
         self.options = options
+        self.engine = engine
         self._liveness_s = liveness_s
         builder = self._builder = Builder(
             options=options,
@@ -150,7 +151,8 @@ class World:
         """Until everything is done, in the time there is for it."""
         with trio.move_on_after(self._liveness_s):
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self.nemesis.member_faults.finish)
+                if self.engine is Engine.RAFT:
+                    nursery.start_soon(self.nemesis.member_faults.finish)
                 for framework in self.returning:
                     nursery.start_soon(framework.finish, MORE)
             await _wait_until(lambda: not unfinished(self), LOOK_S)
