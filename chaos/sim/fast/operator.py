@@ -71,6 +71,7 @@ class Operator:
         self._is_over = False
         self._keeps_disk = False
         self._began = 0
+        self._seen_index = 0
 
     def end(self) -> None:
         """The operator goes home, whatever stands half done."""
@@ -142,6 +143,9 @@ class Operator:
         life = self._rng.choice(leaders).life
         assert life is not None
         core = life.member.core
+        if core.commit_index < self._seen_index:
+            return  # it leads no more, and does not know what we saw
+        self._seen_index = core.commit_index
         committed = core.configuration_at(core.commit_index)
         peer = committed.peer(node.name)
         if stage is Stage.REMOVING and peer is None:
