@@ -8,8 +8,12 @@ AgentHello; the node answers NodeHello (or Refused, and closes). From then on:
   is the list asked for (TaskListWanted, TaskList);
 * RunTasks and KillTasks are repeated by the leader until a status update shows
   that they arrived; the agent answers a repeated one from memory;
-* StatusUpdates are repeated by the agent until UpdatesCommitted names them: from
-  then on they are in the log, and delivering them is the leader's duty.
+* StatusUpdates and ExecutorReports are repeated by the agent until UpdatesCommitted
+  names them: from then on they are in the log, and delivering them is the leader's
+  duty;
+* KeepVolumes tells the agent which persistent volumes there are, after Registered and
+  after each change: it deletes all others;
+* messages between schedulers and executors are passed on once, or lost.
 
 Everything a leader sends carries its term. An agent remembers the highest term it
 has seen and ignores what comes from a lower one (promise P8).
@@ -18,15 +22,17 @@ has seen and ignores what comes from a lower one (promise P8).
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 
 from raftleader.errors import InvalidInputError
 from raftleader.protocol.agents import AgentInfo
+from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, FrameworkId, TaskId, TaskKey
 from raftleader.protocol.tasks import TaskInfo, TaskState, TaskStatus
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 class AgentHello(msgspec.Struct, frozen=True, kw_only=True, tag="hello"):
@@ -70,9 +76,15 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True, tag="registered"):
 
 
 class TaskDigest(msgspec.Struct, frozen=True, kw_only=True, tag="digest"):
-    """``digest_of_tasks`` over what the agent holds and has not reported ended."""
+    """What the agent holds, as two digests.
+
+    Attributes:
+        digest: ``digest_of_tasks`` over its tasks whose end is not committed.
+        executors: ``digest_of_executors`` over its executors likewise.
+    """
 
     digest: bytes
+    executors: bytes = b""
 
 
 class TaskListWanted(msgspec.Struct, frozen=True, kw_only=True, tag="want-list"):
@@ -89,18 +101,36 @@ class HeldTask(msgspec.Struct, frozen=True, kw_only=True):
     state: TaskState
 
 
+class HeldExecutor(msgspec.Struct, frozen=True, kw_only=True):
+    """An executor the agent has started, or is about to."""
+
+    framework_id: FrameworkId
+    executor_id: str
+
+
 class TaskList(msgspec.Struct, frozen=True, kw_only=True, tag="list"):
-    """All tasks whose end has not been committed."""
+    """All tasks and executors whose end has not been committed."""
 
     tasks: tuple[HeldTask, ...]
+    executors: tuple[HeldExecutor, ...] = ()
 
 
 class TaskOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """One task to run, and for whom."""
+    """One task to run, and for whom.
+
+    Attributes:
+        framework: For the executor that runs it; None for a command task.
+        role: Whose resources it uses.
+        group: Ids of all tasks of its group, itself among them; empty if it is of
+            none. They come in one RunTasks.
+    """
 
     framework_id: FrameworkId
     framework_name: str
     task: TaskInfo
+    framework: FrameworkInfo | None = None
+    role: str = "*"
+    group: tuple[TaskId, ...] = ()
 
 
 class RunTasks(msgspec.Struct, frozen=True, kw_only=True, tag="run"):
@@ -123,6 +153,70 @@ class KillTasks(msgspec.Struct, frozen=True, kw_only=True, tag="kill"):
 
     term: int
     orders: tuple[KillOrder, ...]
+
+
+class ExecutorOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """One executor to end, its tasks with it."""
+
+    framework_id: FrameworkId
+    executor_id: str
+
+
+class ShutdownExecutors(msgspec.Struct, frozen=True, kw_only=True, tag="shutdown"):
+    """End these executors. One that is not there is answered with its end."""
+
+    term: int
+    orders: tuple[ExecutorOrder, ...]
+
+
+class VolumeName(msgspec.Struct, frozen=True, kw_only=True):
+    """A persistent volume of the agent."""
+
+    role: str
+    id: str
+
+
+class KeepVolumes(msgspec.Struct, frozen=True, kw_only=True, tag="volumes"):
+    """All persistent volumes of the agent. What else it has is to be deleted.
+
+    Sent before any RunTasks that uses a volume made since the last one.
+    """
+
+    term: int
+    volumes: tuple[VolumeName, ...]
+
+
+class ToExecutor(msgspec.Struct, frozen=True, kw_only=True, tag="to-executor"):
+    """A scheduler's message for an executor; best effort."""
+
+    term: int
+    framework_id: FrameworkId
+    executor_id: str
+    data: bytes
+
+
+class FromExecutor(msgspec.Struct, frozen=True, kw_only=True, tag="from-executor"):
+    """An executor's message for its scheduler; best effort."""
+
+    framework_id: FrameworkId
+    executor_id: str
+    data: bytes
+
+
+class ExecutorReport(msgspec.Struct, frozen=True, kw_only=True):
+    """An executor has ended; ``status`` as of waitpid. Repeated until committed."""
+
+    framework_id: FrameworkId
+    executor_id: str
+    uuid: bytes
+    status: int
+    message: str = ""
+
+
+class ExecutorReports(msgspec.Struct, frozen=True, kw_only=True, tag="executors"):
+    """Ends of executors. They come after the ends of their tasks."""
+
+    reports: tuple[ExecutorReport, ...]
 
 
 class AgentUpdate(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,7 +251,15 @@ class Pong(msgspec.Struct, frozen=True, kw_only=True, tag="pong"):
     number: int
 
 
-FromAgent = AgentHello | TaskDigest | TaskList | StatusUpdates | Pong
+FromAgent = (
+    AgentHello
+    | TaskDigest
+    | TaskList
+    | StatusUpdates
+    | ExecutorReports
+    | FromExecutor
+    | Pong
+)
 FromNode = (
     NodeHello
     | Refused
@@ -165,6 +267,9 @@ FromNode = (
     | TaskListWanted
     | RunTasks
     | KillTasks
+    | ShutdownExecutors
+    | KeepVolumes
+    | ToExecutor
     | UpdatesCommitted
     | Ping
 )
@@ -202,9 +307,19 @@ def digest_of_tasks(keys: list[TaskKey]) -> bytes:
 
     Over tasks the agent has confirmed and whose end is not yet committed.
     """
+    return _digest_of(keys)
+
+
+def digest_of_executors(keys: list[tuple[FrameworkId, str]]) -> bytes:
+    """16 bytes over (framework id, executor id), of executors the agent holds; none
+    at all gives b""."""
+    return _digest_of(keys) if keys else b""
+
+
+def _digest_of(keys: Sequence[tuple[str, str]]) -> bytes:
     hasher = hashlib.blake2b(digest_size=16)
-    for framework_id, task_id in sorted(keys):
-        for part in (framework_id.encode(), task_id.encode()):
+    for pair in sorted(keys):
+        for part in (pair[0].encode(), pair[1].encode()):
             hasher.update(len(part).to_bytes(4, "big"))
             hasher.update(part)
     return hasher.digest()

@@ -10,12 +10,20 @@ from raftleader.protocol.resources import EMPTY, Range, Resources
 class Attribute(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
 ):
-    """A fact about a machine: exactly one of the three is set."""
+    """A fact about a machine: exactly one of the four is set."""
 
     name: str
     text: str | None = None
     scalar_millis: int | None = None
     ranges: tuple[Range, ...] = ()
+    items: tuple[str, ...] = ()
+
+
+class Domain(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Where a machine stands (Mesos' fault domain)."""
+
+    region: str
+    zone: str
 
 
 class AgentInfo(
@@ -27,7 +35,8 @@ class AgentInfo(
         hostname: Name under which frameworks reach it.
         ip: Address of its HTTP port.
         port: Its HTTP port (health, state, files).
-        resources: Everything it offers.
+        resources: Everything it offers: unreserved, and statically reserved.
+        domain: Frameworks without REGION_AWARE see only the leader's region.
     """
 
     hostname: str
@@ -36,3 +45,4 @@ class AgentInfo(
     resources: Resources = EMPTY
     attributes: tuple[Attribute, ...] = ()
     version: str = ""
+    domain: Domain | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from raftleader.protocol.ids import FrameworkId
-from raftleader.protocol.tasks import Label
+from raftleader.protocol.labels import Label
 
 
 class FrameworkInfo(
@@ -18,6 +18,9 @@ class FrameworkInfo(
         roles: At least one. A framework without MULTI_ROLE has exactly one.
         failover_timeout_ms: How long its tasks outlive a lost connection.
         capabilities: Mesos' names, e.g. ``MULTI_ROLE``, ``PARTITION_AWARE``.
+        offer_filters: Smallest offers it wants, by role: an offer must hold one of
+            the sets of amounts (thousandths by name). A role without an entry has
+            the cluster's smallest offer, one with an empty tuple takes all.
     """
 
     user: str
@@ -31,6 +34,7 @@ class FrameworkInfo(
     webui_url: str | None = None
     capabilities: tuple[str, ...] = ()
     labels: tuple[Label, ...] = ()
+    offer_filters: dict[str, tuple[dict[str, int], ...]] = {}
 
     def is_capable(self, capability: str) -> bool:
         """Whether the framework announced this capability."""

@@ -8,9 +8,9 @@ from raftleader.limits import KILL_GRACE_S_MAX, TASK_DATA_BYTES_MAX
 from raftleader.protocol.ids import AgentId, TaskId
 from raftleader.protocol.json_v1_fields import Fields, JsonObject, base64_text
 from raftleader.protocol.json_v1_resources import read_resources, resources_to_json
+from raftleader.protocol.labels import Label
 from raftleader.protocol.tasks import (
     CommandInfo,
-    Label,
     Reason,
     Source,
     TaskInfo,

@@ -4,19 +4,27 @@ Pure values. Scalars are integers in thousandths (``cpus`` 1500 is 1.5 cores,
 ``mem`` 1000 is one megabyte), so sums are exact and every replica computes the
 same dominant share. Ranges are for ports, sets for named devices.
 
-A key is a resource name, followed by a role in brackets if the resource is
-reserved for that role: ``cpus`` or ``cpus(prod)``.
+A key says what a resource is besides its amount (``resource_keys.py``): a name,
+followed by a role in brackets if it is reserved for that role, and by more after a
+bar if there is more to say: ``cpus``, ``cpus(prod)``, ``disk(prod)|{...}``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
 
 from raftleader.errors import InvalidInputError
+from raftleader.protocol.resource_keys import (
+    ResourceKind,
+    is_shared_key,
+    key_of_kind,
+    kind_of_key,
+    may_use,
+)
 
 V = TypeVar("V")
 
@@ -33,7 +41,8 @@ def key_of(name: str, role: str = "*") -> str:
 
 def split_key(key: str) -> tuple[str, str]:
     """Name and role of a key; the role of what is not reserved is ``*``."""
-    name, bracket, rest = key.partition("(")
+    prefix = key.partition("|")[0]
+    name, bracket, rest = prefix.partition("(")
     return (name, rest[:-1]) if bracket else (name, "*")
 
 
@@ -163,16 +172,40 @@ class Resources(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return not (self.ranges or self.sets)
 
     def for_role(self, role: str) -> Resources:
-        """The part a framework of ``role`` may use: unreserved, or reserved for it."""
+        """The part a framework of ``role`` may use: unreserved, or reserved for it
+        or a role above it."""
+        return self.only(lambda key: may_use(role, split_key(key)[1]))
 
-        def usable(key: str) -> bool:
-            return split_key(key)[1] in ("*", role)
-
+    def only(self, is_wanted: Callable[[str], bool]) -> Resources:
+        """The parts whose keys are wanted."""
+        if all(map(is_wanted, (*self.scalars, *self.ranges, *self.sets))):
+            return self
         return Resources(
-            scalars={k: v for k, v in self.scalars.items() if usable(k)},
-            ranges={k: v for k, v in self.ranges.items() if usable(k)},
-            sets={k: v for k, v in self.sets.items() if usable(k)},
+            scalars={k: v for k, v in self.scalars.items() if is_wanted(k)},
+            ranges={k: v for k, v in self.ranges.items() if is_wanted(k)},
+            sets={k: v for k, v in self.sets.items() if is_wanted(k)},
         )
+
+    def exclusive(self) -> Resources:
+        """Without what is shared: only this is charged to an account."""
+        return self.only(lambda key: not is_shared_key(key))
+
+    def converted(self, convert: Callable[[ResourceKind], ResourceKind]) -> Resources:
+        """Each part as another kind of the same amount; equal kinds are summed."""
+
+        def target(key: str) -> str:
+            return key_of_kind(convert(kind_of_key(key)))
+
+        scalars: dict[str, int] = {}
+        ranges: dict[str, list[Range]] = {}
+        sets: dict[str, list[str]] = {}
+        for key, millis in self.scalars.items():
+            scalars[target(key)] = scalars.get(target(key), 0) + millis
+        for key, spans in self.ranges.items():
+            ranges.setdefault(target(key), []).extend(spans)
+        for key, items in self.sets.items():
+            sets.setdefault(target(key), []).extend(items)
+        return Resources.of(scalars, ranges, sets)
 
     def total(self, name: str) -> int:
         """Thousandths of scalar ``name`` over all roles."""

@@ -7,9 +7,15 @@ from __future__ import annotations
 
 import msgspec
 
+from raftleader.protocol.constraints import OfferConstraints
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskId
-from raftleader.protocol.offers import Offer, Operation
+from raftleader.protocol.offers import (
+    InverseOffer,
+    Offer,
+    Operation,
+    OperationStatus,
+)
 from raftleader.protocol.tasks import TaskStatus
 
 
@@ -19,6 +25,16 @@ class Subscribe(msgspec.Struct, frozen=True, kw_only=True):
     framework_info: FrameworkInfo
     framework_id: FrameworkId | None = None
     suppressed_roles: tuple[str, ...] = ()
+    offer_constraints: OfferConstraints = {}
+
+
+class UpdateFramework(msgspec.Struct, frozen=True, kw_only=True):
+    """Change the framework in place. Answered 200 once it is in the log."""
+
+    framework_id: FrameworkId
+    framework_info: FrameworkInfo
+    suppressed_roles: tuple[str, ...] = ()
+    offer_constraints: OfferConstraints = {}
 
 
 class Teardown(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +106,70 @@ class Reconcile(msgspec.Struct, frozen=True, kw_only=True):
     tasks: tuple[ReconcileTask, ...] = ()
 
 
+class AcceptInverseOffers(msgspec.Struct, frozen=True, kw_only=True):
+    """The framework will give these resources back."""
+
+    framework_id: FrameworkId
+    inverse_offer_ids: tuple[OfferId, ...]
+    refuse_ms: int = 5000
+
+
+class DeclineInverseOffers(msgspec.Struct, frozen=True, kw_only=True):
+    """The framework will not, or not yet."""
+
+    framework_id: FrameworkId
+    inverse_offer_ids: tuple[OfferId, ...]
+    refuse_ms: int = 5000
+
+
+class ShutdownExecutor(msgspec.Struct, frozen=True, kw_only=True):
+    """End an executor, and its tasks with it."""
+
+    framework_id: FrameworkId
+    executor_id: str
+    agent_id: AgentId
+
+
+class AcknowledgeOperation(msgspec.Struct, frozen=True, kw_only=True):
+    """The framework has taken this operation's status."""
+
+    framework_id: FrameworkId
+    operation_id: str
+    uuid: bytes
+    agent_id: AgentId | None = None
+    resource_provider_id: str | None = None
+
+
+class ReconcileOperation(msgspec.Struct, frozen=True, kw_only=True):
+    """An operation whose state is asked for."""
+
+    operation_id: str
+    agent_id: AgentId | None = None
+    resource_provider_id: str | None = None
+
+
+class ReconcileOperations(msgspec.Struct, frozen=True, kw_only=True):
+    """Send the state of these operations; of all known ones if none is named."""
+
+    framework_id: FrameworkId
+    operations: tuple[ReconcileOperation, ...] = ()
+
+
+class SendMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes for an executor; best effort."""
+
+    framework_id: FrameworkId
+    agent_id: AgentId
+    executor_id: str
+    data: bytes
+
+
+class RequestResources(msgspec.Struct, frozen=True, kw_only=True):
+    """A hint of what is wanted, which no allocator of ours reads."""
+
+    framework_id: FrameworkId
+
+
 class UnknownCall(msgspec.Struct, frozen=True, kw_only=True):
     """A call type of Mesos' that this version does not serve (501)."""
 
@@ -107,6 +187,14 @@ Call = (
     | Kill
     | Acknowledge
     | Reconcile
+    | UpdateFramework
+    | AcceptInverseOffers
+    | DeclineInverseOffers
+    | ShutdownExecutor
+    | AcknowledgeOperation
+    | ReconcileOperations
+    | SendMessage
+    | RequestResources
     | UnknownCall
 )
 
@@ -141,6 +229,32 @@ class Rescind(msgspec.Struct, frozen=True, kw_only=True):
     offer_id: OfferId
 
 
+class InverseOffers(msgspec.Struct, frozen=True, kw_only=True):
+    """Resources to give back."""
+
+    inverse_offers: tuple[InverseOffer, ...]
+
+
+class RescindInverseOffer(msgspec.Struct, frozen=True, kw_only=True):
+    """The resources may stay."""
+
+    inverse_offer_id: OfferId
+
+
+class OperationUpdate(msgspec.Struct, frozen=True, kw_only=True):
+    """News of an operation; to be acknowledged if it has a uuid."""
+
+    status: OperationStatus
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes from an executor; best effort."""
+
+    agent_id: AgentId
+    executor_id: str
+    data: bytes
+
+
 class Update(msgspec.Struct, frozen=True, kw_only=True):
     """News of a task; to be acknowledged if it has a uuid."""
 
@@ -172,5 +286,16 @@ class UnknownEvent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Event = (
-    Subscribed | Offers | Rescind | Update | Failure | Error | Heartbeat | UnknownEvent
+    Subscribed
+    | Offers
+    | InverseOffers
+    | Rescind
+    | RescindInverseOffer
+    | Update
+    | OperationUpdate
+    | Message
+    | Failure
+    | Error
+    | Heartbeat
+    | UnknownEvent
 )

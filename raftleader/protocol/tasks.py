@@ -10,6 +10,7 @@ import enum
 import msgspec
 
 from raftleader.protocol.ids import AgentId, TaskId
+from raftleader.protocol.labels import Label
 from raftleader.protocol.resources import EMPTY, Resources
 
 
@@ -60,21 +61,42 @@ class Source(enum.Enum):
 
 
 class Reason(enum.Enum):
-    """Why, in a status update: the ones we give. Mesos' names."""
+    """Why, in a status update. Mesos' names, all of them: executors choose too."""
 
     COMMAND_EXECUTOR_FAILED = "REASON_COMMAND_EXECUTOR_FAILED"
     CONTAINER_LAUNCH_FAILED = "REASON_CONTAINER_LAUNCH_FAILED"
+    CONTAINER_LIMITATION = "REASON_CONTAINER_LIMITATION"
+    CONTAINER_LIMITATION_DISK = "REASON_CONTAINER_LIMITATION_DISK"
+    CONTAINER_LIMITATION_MEMORY = "REASON_CONTAINER_LIMITATION_MEMORY"
+    CONTAINER_PREEMPTED = "REASON_CONTAINER_PREEMPTED"
+    CONTAINER_UPDATE_FAILED = "REASON_CONTAINER_UPDATE_FAILED"
+    MAX_COMPLETION_TIME_REACHED = "REASON_MAX_COMPLETION_TIME_REACHED"
+    EXECUTOR_REGISTRATION_TIMEOUT = "REASON_EXECUTOR_REGISTRATION_TIMEOUT"
+    EXECUTOR_REREGISTRATION_TIMEOUT = "REASON_EXECUTOR_REREGISTRATION_TIMEOUT"
     EXECUTOR_TERMINATED = "REASON_EXECUTOR_TERMINATED"
+    EXECUTOR_UNREGISTERED = "REASON_EXECUTOR_UNREGISTERED"
     FRAMEWORK_REMOVED = "REASON_FRAMEWORK_REMOVED"
+    GC_ERROR = "REASON_GC_ERROR"
+    INVALID_FRAMEWORKID = "REASON_INVALID_FRAMEWORKID"
     INVALID_OFFERS = "REASON_INVALID_OFFERS"
+    IO_SWITCHBOARD_EXITED = "REASON_IO_SWITCHBOARD_EXITED"
+    MASTER_DISCONNECTED = "REASON_MASTER_DISCONNECTED"
     RECONCILIATION = "REASON_RECONCILIATION"
+    RESOURCES_UNKNOWN = "REASON_RESOURCES_UNKNOWN"
     AGENT_DISCONNECTED = "REASON_AGENT_DISCONNECTED"
+    AGENT_DRAINING = "REASON_AGENT_DRAINING"
     AGENT_REMOVED = "REASON_AGENT_REMOVED"
+    AGENT_REMOVED_BY_OPERATOR = "REASON_AGENT_REMOVED_BY_OPERATOR"
     AGENT_REREGISTERED = "REASON_AGENT_REREGISTERED"
     AGENT_RESTARTED = "REASON_AGENT_RESTARTED"
     AGENT_UNKNOWN = "REASON_AGENT_UNKNOWN"
     TASK_KILLED_DURING_LAUNCH = "REASON_TASK_KILLED_DURING_LAUNCH"
+    TASK_CHECK_STATUS_UPDATED = "REASON_TASK_CHECK_STATUS_UPDATED"
+    TASK_HEALTH_CHECK_STATUS_UPDATED = "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"
+    TASK_GROUP_INVALID = "REASON_TASK_GROUP_INVALID"
+    TASK_GROUP_UNAUTHORIZED = "REASON_TASK_GROUP_UNAUTHORIZED"
     TASK_INVALID = "REASON_TASK_INVALID"
+    TASK_UNAUTHORIZED = "REASON_TASK_UNAUTHORIZED"
     TASK_UNKNOWN = "REASON_TASK_UNKNOWN"
 
 
@@ -94,32 +116,74 @@ class CommandInfo(
     user: str | None = None
 
 
-class Label(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A free word of the framework's; never read by us."""
+class ExecutorType(enum.Enum):
+    """Who runs an executor: ourselves (task groups), or the framework's program."""
 
-    key: str
-    value: str | None = None
+    DEFAULT = "DEFAULT"
+    CUSTOM = "CUSTOM"
+
+
+class ExecutorInfo(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
+):
+    """The program of a framework that runs its tasks on an agent.
+
+    All tasks that name one ``executor_id`` on one agent share it, and must name an
+    equal ExecutorInfo. Its own resources are charged once.
+
+    Attributes:
+        type: None is CUSTOM, as in Mesos.
+        command: None only for DEFAULT.
+        shutdown_grace_ms: Between the event SHUTDOWN and KILL; None is the agent's.
+        carried: Fields of Mesos' message that we hand on without reading them
+            (``container``, ``discovery``, ``source``), as canonical JSON.
+        unsupported: As in ``TaskInfo``.
+    """
+
+    executor_id: str
+    type: ExecutorType | None = None
+    framework_id: str | None = None
+    command: CommandInfo | None = None
+    resources: Resources = EMPTY
+    name: str | None = None
+    data: bytes | None = None
+    labels: tuple[Label, ...] = ()
+    shutdown_grace_ms: int | None = None
+    carried: bytes | None = None
+    unsupported: tuple[str, ...] = ()
 
 
 class TaskInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A task as its framework describes it.
 
     Attributes:
+        executor: Who runs it; None is the command executor, which then runs
+            ``command``. A task of a group has both.
         unsupported: Names of fields the framework set that we cannot honour yet
-            (``container``, ``health_check``, ...). Such a task is answered with
+            (``container``, ``limits``, ...). Such a task is answered with
             TASK_ERROR rather than run without them.
         kill_grace_ms: Between TERM and KILL; None is the default.
-        data: Handed to the task as the file ``task.data`` in its sandbox.
+        max_completion_ms: It is killed when it has run so long.
+        data: Handed to a command task as the file ``task.data`` in its sandbox, to
+            an executor as it is.
+        health_check, check: Mesos' messages as canonical JSON, in snake case.
+        carried: Fields that we hand on without reading them (``container``,
+            ``discovery``), as canonical JSON.
     """
 
     name: str
     task_id: TaskId
     agent_id: AgentId
     resources: Resources = EMPTY
+    executor: ExecutorInfo | None = None
     command: CommandInfo | None = None
     kill_grace_ms: int | None = None
+    max_completion_ms: int | None = None
     data: bytes | None = None
     labels: tuple[Label, ...] = ()
+    health_check: bytes | None = None
+    check: bytes | None = None
+    carried: bytes | None = None
     unsupported: tuple[str, ...] = ()
 
 
@@ -135,6 +199,9 @@ class TaskStatus(
             a terminal update.
         timestamp_ms: Wall time of whoever made the update.
         container_id: Name of the container that ran it, once there is one.
+        healthy: What its health check says, if it has one.
+        carried: What an executor added and we only hand on (``check_status``,
+            ``limitation``, the rest of ``container_status``), as canonical JSON.
     """
 
     task_id: TaskId
@@ -151,3 +218,5 @@ class TaskStatus(
     executor_pid: int | None = None
     labels: tuple[Label, ...] = ()
     unreachable_ms: int | None = None
+    healthy: bool | None = None
+    carried: bytes | None = None

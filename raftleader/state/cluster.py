@@ -14,7 +14,10 @@ stored as a queue of effects: it is *derived* from rows, by ``queries.py``:
 * an offer in the table belongs in its framework's hands;
 * a task in STAGING is not confirmed by its agent: send it (again);
 * a task with a kill intent that has not ended: send the kill (again);
-* the first pending update of a task is not acknowledged: deliver it (again).
+* the first pending update of a task is not acknowledged: deliver it (again);
+* an executor that is to be shut down and has a row: send the order (again);
+* an operation in the table is not acknowledged: deliver its status (again);
+* an inverse offer in the table belongs in its framework's hands.
 
 Rows, and the values of the vocabulary in them, are unknown to the garbage collector
 (``gc=False``): they are trees, so reference counts free them, and the collector would
@@ -27,6 +30,7 @@ import attrs
 import msgspec
 
 from raftleader.protocol.agents import AgentInfo
+from raftleader.protocol.constraints import OfferConstraints
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import (
     AgentId,
@@ -36,8 +40,22 @@ from raftleader.protocol.ids import (
     TaskId,
     TaskKey,
 )
+from raftleader.protocol.offers import (
+    Conversion,
+    OperationStatus,
+    Unavailability,
+    UnsupportedOperation,
+)
+from raftleader.protocol.operator_values import Drain, MachineId, Quota, Window
+from raftleader.protocol.resource_keys import ResourceKind
 from raftleader.protocol.resources import EMPTY, Resources
-from raftleader.protocol.tasks import TaskInfo, TaskState, TaskStatus
+from raftleader.protocol.tasks import ExecutorInfo, TaskInfo, TaskState, TaskStatus
+
+ExecutorKey = tuple[FrameworkId, AgentId, str]
+"""Executor ids are chosen by frameworks, for each agent anew."""
+
+OperationKey = tuple[FrameworkId, str]
+"""Operation ids are chosen by frameworks."""
 
 
 class DurableFilter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -68,6 +86,7 @@ class Framework(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         answered_launches: Names (``launch_name``) of launches that were decided and
             have no row that would show it: how a repeated ACCEPT is known. Oldest
             first, bounded.
+        offer_constraints: Agents its roles want to hear of.
     """
 
     id: FrameworkId
@@ -82,15 +101,21 @@ class Framework(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     rescinds: tuple[Rescinded, ...] = ()
     orphan_updates: tuple[TaskStatus, ...] = ()
     answered_launches: tuple[bytes, ...] = ()
+    offer_constraints: OfferConstraints = {}
 
 
 class Agent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A registered agent, with its two accounts.
 
     Attributes:
-        used: What its tasks hold, from their launch to their end.
-        offered: What its outstanding offers hold.
+        used: What its tasks and executors hold, from their launch to their end;
+            without what is shared.
+        offered: What its outstanding offers hold; without what is shared.
         shrunk: It came back with less than its tasks hold, and they still run.
+        dynamic: What was made of its resources since: dynamic reservations and
+            persistent volumes.
+        is_deactivated: Nothing is offered of it, by order of an operator.
+        drain: Its tasks are being ended, or have been, by order of an operator.
     """
 
     id: AgentId
@@ -102,13 +127,27 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     used: Resources = EMPTY
     offered: Resources = EMPTY
     shrunk: bool = False
+    dynamic: Resources = EMPTY
+    is_deactivated: bool = False
+    drain: Drain | None = None
+
+    @property
+    def total(self) -> Resources:
+        """Everything on the machine, reserved and divided as it is now."""
+        if not self.dynamic:
+            return self.info.resources
+        base = self.dynamic.converted(ResourceKind.base)
+        rest = self.info.resources.without(base)
+        # A machine that came back too small: what was made of it comes first.
+        return self.dynamic if rest is None else rest + self.dynamic
 
     @property
     def free(self) -> Resources:
-        """What may be offered. Nothing while unreachable or over-committed."""
-        if self.unreachable_ms is not None:
+        """What may be offered. Nothing while unreachable, deactivated, draining or
+        over-committed."""
+        if self.unreachable_ms is not None or self.is_deactivated or self.drain:
             return EMPTY
-        rest = self.info.resources.without(self.used + self.offered)
+        rest = self.total.without(self.used + self.offered)
         return EMPTY if rest is None else rest
 
 
@@ -159,6 +198,63 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return (self.framework_id, self.info.task_id)
 
 
+class Executor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An executor that runs, or is to be started with its first task.
+
+    Its row is made by that launch and goes when its agent reports its end, or knows
+    nothing of it while no task of it is in STAGING.
+
+    Attributes:
+        role: Whose resources it uses.
+        is_shutdown_wanted: It is to be ended, its tasks with it.
+    """
+
+    framework_id: FrameworkId
+    agent_id: AgentId
+    info: ExecutorInfo
+    role: str
+    launched_ms: int
+    is_shutdown_wanted: bool = False
+
+    @property
+    def key(self) -> ExecutorKey:
+        return (self.framework_id, self.agent_id, self.info.executor_id)
+
+
+class OperationRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An operation whose framework named it, and has not acknowledged its end.
+
+    Attributes:
+        status: Its end; has a uuid.
+        offer_ids: How a repeated ACCEPT is known.
+    """
+
+    framework_id: FrameworkId
+    agent_id: AgentId
+    operation: Conversion | UnsupportedOperation
+    status: OperationStatus
+    offer_ids: tuple[OfferId, ...]
+    made_ms: int
+
+
+class InverseAnswer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What a framework last said to an inverse offer for an agent."""
+
+    framework_id: FrameworkId
+    is_accepted: bool
+    at_ms: int
+
+
+class InverseOfferRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An inverse offer that waits for its framework's answer."""
+
+    id: OfferId
+    framework_id: FrameworkId
+    agent_id: AgentId
+    unavailability: Unavailability
+    made_ms: int
+
+
 class CompletedTask(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A task that ended and whose end was acknowledged; kept in a bounded ring."""
 
@@ -183,6 +279,12 @@ class ClusterState:
         removed_frameworks: Tombstones: id to the time of removal, oldest first.
         agent_ids_by_key ... capacity: Indexes and sums, rebuilt from the tables when
             a snapshot is loaded; not part of the snapshot.
+        quotas: By role.
+        windows: The maintenance schedule.
+        down_machines: Machines of the schedule that are down: no agent of theirs may
+            register.
+        gone_agents: Tombstones: id to the time it was declared gone, oldest first.
+        inverse_answers: The last answer of each framework, by agent.
         allocated: Thousandths of each scalar that a framework holds (used and
             offered) for a role: role, framework, name.
         capacity: Thousandths of each scalar on all reachable agents.
@@ -201,6 +303,16 @@ class ClusterState:
     tasks: dict[TaskKey, Task] = attrs.field(factory=dict)
     completed_tasks: dict[TaskKey, CompletedTask] = attrs.field(factory=dict)
     removed_frameworks: dict[FrameworkId, int] = attrs.field(factory=dict)
+    executors: dict[ExecutorKey, Executor] = attrs.field(factory=dict)
+    operations: dict[OperationKey, OperationRow] = attrs.field(factory=dict)
+    quotas: dict[str, Quota] = attrs.field(factory=dict)
+    windows: tuple[Window, ...] = ()
+    down_machines: tuple[MachineId, ...] = ()
+    gone_agents: dict[AgentId, int] = attrs.field(factory=dict)
+    inverse_offers: dict[OfferId, InverseOfferRow] = attrs.field(factory=dict)
+    inverse_answers: dict[AgentId, tuple[InverseAnswer, ...]] = attrs.field(
+        factory=dict
+    )
 
     agent_ids_by_key: dict[str, AgentId] = attrs.field(factory=dict)
     offers_by_framework: dict[FrameworkId, dict[OfferId, None]] = attrs.field(
@@ -212,6 +324,21 @@ class ClusterState:
     )
     tasks_by_agent: dict[AgentId, dict[TaskKey, None]] = attrs.field(factory=dict)
     completed_by_framework: dict[FrameworkId, dict[TaskKey, None]] = attrs.field(
+        factory=dict
+    )
+    executors_by_agent: dict[AgentId, dict[ExecutorKey, None]] = attrs.field(
+        factory=dict
+    )
+    executors_by_framework: dict[FrameworkId, dict[ExecutorKey, None]] = attrs.field(
+        factory=dict
+    )
+    operations_by_framework: dict[FrameworkId, dict[OperationKey, None]] = attrs.field(
+        factory=dict
+    )
+    inverse_offers_by_framework: dict[FrameworkId, dict[OfferId, None]] = attrs.field(
+        factory=dict
+    )
+    inverse_offers_by_agent: dict[AgentId, dict[OfferId, None]] = attrs.field(
         factory=dict
     )
     allocated: dict[str, dict[FrameworkId, dict[str, int]]] = attrs.field(factory=dict)

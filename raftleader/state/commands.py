@@ -13,8 +13,9 @@ from __future__ import annotations
 import msgspec
 
 from raftleader.errors import InvalidInputError
-from raftleader.protocol.agent_rpc import AgentUpdate
+from raftleader.protocol.agent_rpc import AgentUpdate, ExecutorReport
 from raftleader.protocol.agents import AgentInfo
+from raftleader.protocol.constraints import OfferConstraints
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, FrameworkId, NodeId, OfferId, TaskId
 from raftleader.protocol.offers import Operation
@@ -49,6 +50,7 @@ class SubscribeFramework(_Command, frozen=True, kw_only=True, tag="subscribe"):
     info: FrameworkInfo
     framework_id: FrameworkId | None = None
     suppressed_roles: tuple[str, ...] = ()
+    offer_constraints: OfferConstraints = {}
 
 
 class DisconnectFramework(_Command, frozen=True, kw_only=True, tag="disconnect"):
@@ -65,6 +67,19 @@ class TeardownFramework(_Command, frozen=True, kw_only=True, tag="teardown"):
     """Kill its tasks, rescind its offers, refuse its id from now on."""
 
     framework_id: FrameworkId
+
+
+class UpdateFramework(_Command, frozen=True, kw_only=True, tag="update-framework"):
+    """Change a framework in place; the same may not change as at a subscription.
+
+    Outstanding offers of roles it no longer has, and of agents its constraints now
+    exclude, are rescinded.
+    """
+
+    framework_id: FrameworkId
+    info: FrameworkInfo
+    suppressed_roles: tuple[str, ...] = ()
+    offer_constraints: OfferConstraints = {}
 
 
 class AcceptOffers(_Command, frozen=True, kw_only=True, tag="accept"):
@@ -105,6 +120,31 @@ class KillTask(_Command, frozen=True, kw_only=True, tag="kill"):
     task_id: TaskId
     agent_id: AgentId | None = None
     grace_ms: int | None = None
+
+
+class ShutdownExecutor(_Command, frozen=True, kw_only=True, tag="shutdown-executor"):
+    """A shutdown intent: remembered until the executor has ended."""
+
+    framework_id: FrameworkId
+    executor_id: str
+    agent_id: AgentId
+
+
+class AcknowledgeOperation(_Command, frozen=True, kw_only=True, tag="ack-operation"):
+    """The framework has taken an operation's status. A wrong uuid is ignored."""
+
+    framework_id: FrameworkId
+    operation_id: str
+    uuid: bytes
+
+
+class AnswerInverseOffers(_Command, frozen=True, kw_only=True, tag="answer-inverse"):
+    """A framework accepts or declines inverse offers. Unknown ones are ignored."""
+
+    framework_id: FrameworkId
+    inverse_offer_ids: tuple[OfferId, ...]
+    is_accepted: bool
+    refuse_ms: int = 5000
 
 
 class AcknowledgeUpdate(_Command, frozen=True, kw_only=True, tag="acknowledge"):
@@ -161,6 +201,21 @@ class LoseTasks(_Command, frozen=True, kw_only=True, tag="lose-tasks"):
 
     agent_id: AgentId
     tasks: tuple[tuple[FrameworkId, TaskId], ...]
+
+
+class ReportExecutors(_Command, frozen=True, kw_only=True, tag="report-executors"):
+    """Executors of one agent have ended. Their live tasks have ended with them."""
+
+    agent_id: AgentId
+    reports: tuple[ExecutorReport, ...]
+
+
+class LoseExecutors(_Command, frozen=True, kw_only=True, tag="lose-executors"):
+    """The agent was asked and does not know these executors. One with a task in
+    STAGING stays: it may be on its way."""
+
+    agent_id: AgentId
+    executors: tuple[tuple[FrameworkId, str], ...]
 
 
 Command = (

@@ -19,6 +19,7 @@ from raftleader.protocol.json_v1 import (
     encode_event,
 )
 from raftleader.protocol.json_v1_frameworks import CAPABILITIES
+from raftleader.protocol.labels import Label
 from raftleader.protocol.offers import Launch, Offer, UnsupportedOperation
 from raftleader.protocol.resources import Resources
 from raftleader.protocol.scheduler_api import (
@@ -46,7 +47,6 @@ from raftleader.protocol.scheduler_api import (
 )
 from raftleader.protocol.tasks import (
     CommandInfo,
-    Label,
     Reason,
     Source,
     TaskInfo,
