@@ -36,8 +36,9 @@ from raftleader.protocol.agent_rpc import (
     TaskDigest,
     TaskList,
     TaskListWanted,
+    ToExecutor,
 )
-from raftleader.protocol.ids import AgentId, TaskKey
+from raftleader.protocol.ids import AgentId, FrameworkId, TaskKey
 from raftleader.protocol.tasks import Reason, Source, TaskStatus
 from raftleader.state.cluster import ClusterState
 from raftleader.state.commands import LoseTasks, RegisterAgent, UpdateTasks
@@ -90,6 +91,25 @@ class AgentDuties:
         if session is not None:
             return session.last_heard_s
         return self._heard_s.get(agent_id)
+
+    def send_to_executor(
+        self,
+        framework_id: FrameworkId,
+        agent_id: AgentId,
+        executor_id: str,
+        data: bytes,
+    ) -> None:
+        """See ``LeaderNode.send_to_executor``."""
+        session = self._by_agent.get(agent_id)
+        is_sent = session is not None and session.send_message(
+            ToExecutor(
+                term=self.term,
+                framework_id=framework_id,
+                executor_id=executor_id,
+                data=data,
+            )
+        )
+        self._counts["messages_to_executors" if is_sent else "messages_dropped"] += 1
 
     def end(self) -> None:
         """The term is over; what is still on its way changes nothing here."""

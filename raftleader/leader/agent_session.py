@@ -16,6 +16,7 @@ from raftleader.protocol.agent_rpc import (
     KillTasks,
     RunTasks,
     TaskOrder,
+    ToExecutor,
     UpdatesCommitted,
     encode,
 )
@@ -27,6 +28,9 @@ from transports.interface import Link
 FRAMES_WAITING_MAX = 1_000
 """Frames that wait for one agent. Launches and updates do not count: they wait as
 names. What is left are greetings and pings, so this many is an agent that hangs."""
+MESSAGE_BYTES_WAITING_MAX = 8 * 1024 * 1024
+"""Messages for executors that wait for one agent, together. More are dropped: they
+are best effort, and must not cost the agent its session."""
 ORDERS_PER_FRAME_MAX = 500
 """Tasks in one RunTasks, so that an agent starts on them before it has read all."""
 ORDER_BYTES_MAX = 4 * 1024 * 1024
@@ -68,6 +72,7 @@ class AgentSession:
         self.cut_reason: str | None = None
         self.has_said_all = False
         self._frames: list[bytes] = []
+        self._message_bytes = 0
         self._committed: list[bytes] = []
         self._runs_due: dict[TaskKey, None] = {}
         self._kills_due: dict[TaskKey, None] = {}
@@ -97,6 +102,18 @@ class AgentSession:
             return
         self._frames.append(frame)
         self._wake.set()
+
+    def send_message(self, message: ToExecutor) -> bool:
+        """Queue a message for an executor, if there is room; whether there was."""
+        frame = encode(message)
+        waiting = self._message_bytes + len(frame)
+        if self._message_bytes and waiting > MESSAGE_BYTES_WAITING_MAX:
+            return False
+        if len(self._frames) >= FRAMES_WAITING_MAX // 2:
+            return False
+        self._message_bytes = waiting
+        self.send_frame(frame)
+        return True
 
     def send_run(self, key: TaskKey, now_s: float) -> None:
         """Queue the launch of this task, from the state as it will be then."""
@@ -160,6 +177,7 @@ class AgentSession:
     def take_frames(self, state: ClusterState, term: int) -> list[bytes]:
         """Everything that is due and still true, in the order of its kinds."""
         frames, self._frames = self._frames, []
+        self._message_bytes = 0
         if self._committed:
             uuids, self._committed = tuple(self._committed), []
             frames.append(encode(UpdatesCommitted(term=term, uuids=uuids)))

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from raftleader.loop_lag import LoopLag
-from raftleader.protocol.ids import FrameworkId
-from raftleader.protocol.scheduler_api import Event, ReconcileTask
+from raftleader.protocol.ids import AgentId, FrameworkId
+from raftleader.protocol.scheduler_api import (
+    Event,
+    ReconcileOperation,
+    ReconcileTask,
+)
 from raftleader.replication.interface import Leadership, LogStatistics, Reconfigurable
 from raftleader.state.cluster import ClusterState
 from raftleader.state.commands import Command
-from raftleader.state.outcomes import Outcome
+from raftleader.state.outcomes import Applied, Outcome
+
+Observer = Callable[[Applied], None]
+"""Hears of an entry that was just applied. Must not block, raise or await."""
 
 
 class Ticket(Protocol):
@@ -112,5 +119,47 @@ class LeaderNode(Protocol):
         Passes a barrier first. Raises like ``Ticket.wait``.
         """
 
+    async def reconcile_operations(
+        self, framework_id: FrameworkId, operations: Sequence[ReconcileOperation]
+    ) -> None:
+        """Put the answers (UPDATE_OPERATION_STATUS without uuid) on the framework's
+        stream; of all known operations if none is named.
+
+        Passes a barrier first. Raises like ``Ticket.wait``.
+        """
+
+    def send_to_executor(
+        self,
+        framework_id: FrameworkId,
+        agent_id: AgentId,
+        executor_id: str,
+        data: bytes,
+    ) -> None:
+        """Pass a scheduler's message on, once: it may be lost, and is dropped at once
+        when the agent has no session here or reads too slowly. Never raises."""
+
+    def observe(
+        self, observer: Observer, *, ended: Callable[[], None] | None = None
+    ) -> Callable[[], None]:
+        """Call ``observer`` after each entry applied from now on in this term.
+
+        It is called synchronously, when ``state`` has the entry and before anything
+        else is applied: what it needs of the rows touched it must copy. ``ended`` is
+        called once when this node leads no more. The function returned ends it
+        earlier, without that call; it is idempotent. Raises NotLeaderError.
+        """
+
     def agent_is_connected(self, agent_id: str) -> bool:
         """Whether the agent has a session with this node right now."""
+
+    def agent_silent_s(self, agent_id: str) -> float | None:
+        """Seconds since the agent's last sign of life in this term; None if it gave
+        none yet, or this node does not lead."""
+
+    @property
+    def started_ms(self) -> int:
+        """Wall time of this node's start."""
+
+    @property
+    def elected_ms(self) -> int | None:
+        """Wall time at which this node began to lead; None while it does not."""

@@ -12,7 +12,7 @@ import logging
 import math
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import trio
 
@@ -20,14 +20,21 @@ from raftleader import __version__
 from raftleader.errors import NotLeaderError, RaftLeaderError
 from raftleader.leader.agent_sessions import AgentSessions
 from raftleader.leader.cluster_clock import ClusterClock
-from raftleader.leader.interface import EventStream, Ticket
+from raftleader.leader.interface import EventStream, Observer, Ticket
+from raftleader.leader.operation_answers import operation_answers
 from raftleader.leader.proposals import Proposals
 from raftleader.leader.replica import Replica
 from raftleader.leader.term import LeaderSettings, LeadingTerm
 from raftleader.limits import PROPOSE_TIMEOUT_S
 from raftleader.loop_lag import LoopLag
 from raftleader.protocol.ids import AgentId, FrameworkId, NodeId
-from raftleader.protocol.scheduler_api import LeaderInfo, ReconcileTask, Update
+from raftleader.protocol.scheduler_api import (
+    LeaderInfo,
+    OperationUpdate,
+    ReconcileOperation,
+    ReconcileTask,
+    Update,
+)
 from raftleader.replication.interface import (
     Leadership,
     LogStatistics,
@@ -81,6 +88,9 @@ class LeaderService:
         self._rng = rng
         self._settings = settings
         self._term: LeadingTerm | None = None
+        self._started_s = trio.current_time()
+        self._started_ms: int | None = None
+        self._elected_ms: int | None = None
 
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -121,6 +131,7 @@ class LeaderService:
                 # No checkpoint since BeginTerm was applied: the term's services
                 # have seen the state, and from here on hear of every change.
                 self._term = term
+                self._elected_ms = self._clock.now_ms()
                 self._replica.listen(term.on_applied)
                 self._sessions.begin_term(term.duties)
                 self.counts["terms_led"] += 1
@@ -223,9 +234,54 @@ class LeaderService:
         for status in statuses:
             subscriptions.put(framework_id, Update(status=status))
 
+    async def reconcile_operations(
+        self, framework_id: FrameworkId, operations: Sequence[ReconcileOperation]
+    ) -> None:
+        await self.barrier()
+        subscriptions = self._leading().subscriptions
+        framework = self.state.frameworks.get(framework_id)
+        if framework is None:
+            return
+        for status in operation_answers(self.state, framework_id, operations):
+            subscriptions.put(framework_id, OperationUpdate(status=status))
+
+    def send_to_executor(
+        self,
+        framework_id: FrameworkId,
+        agent_id: AgentId,
+        executor_id: str,
+        data: bytes,
+    ) -> None:
+        if self._term is not None:
+            self._term.duties.send_to_executor(
+                framework_id, agent_id, executor_id, data
+            )
+
+    def observe(
+        self, observer: Observer, *, ended: Callable[[], None] | None = None
+    ) -> Callable[[], None]:
+        return self._leading().observe(observer, ended)
+
     def agent_is_connected(self, agent_id: str) -> bool:
         term = self._term
         return term is not None and term.duties.is_connected(AgentId(agent_id))
+
+    def agent_silent_s(self, agent_id: str) -> float | None:
+        term = self._term
+        heard_s = term.duties.last_heard_s(AgentId(agent_id)) if term else None
+        return None if heard_s is None else trio.current_time() - heard_s
+
+    @property
+    def started_ms(self) -> int:
+        if self._started_ms is None:
+            # Not at the start: cluster time is unknown until the log was read.
+            age_ms = int((trio.current_time() - self._started_s) * 1000)
+            self._started_ms = self._clock.now_ms() - age_ms
+        return self._started_ms
+
+    @property
+    def elected_ms(self) -> int | None:
+        return self._elected_ms if self._term is not None else None
 
     def events_counted(self) -> Mapping[str, int]:
         """What happened since the start: streams and sessions cut, offers made..."""

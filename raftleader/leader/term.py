@@ -6,8 +6,10 @@ dropped when it ends. So no term inherits what another had in mind.
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
+from collections.abc import Callable
 
 import attrs
 import trio
@@ -19,6 +21,7 @@ from raftleader.leader.agent_duties import AgentDuties
 from raftleader.leader.allocation import Allocation
 from raftleader.leader.cluster_clock import ClusterClock
 from raftleader.leader.event_streams import FrameworkStream
+from raftleader.leader.interface import Observer
 from raftleader.leader.liveness import Liveness
 from raftleader.leader.proposals import Proposals
 from raftleader.leader.subscriptions import Subscriptions
@@ -70,6 +73,8 @@ class LeadingTerm:
         self._state = state
         self._proposals = proposals
         self._settings = settings
+        self._observers: dict[int, tuple[Observer, Callable[[], None] | None]] = {}
+        self._observer_numbers = itertools.count()
         submit = proposals.submit
         self.duties = AgentDuties(
             state,
@@ -122,6 +127,18 @@ class LeadingTerm:
         self._look_at_all()
         return stream
 
+    def observe(
+        self, observer: Observer, ended: Callable[[], None] | None
+    ) -> Callable[[], None]:
+        """See ``LeaderNode.observe``."""
+        number = next(self._observer_numbers)
+        self._observers[number] = (observer, ended)
+
+        def end() -> None:
+            self._observers.pop(number, None)
+
+        return end
+
     def on_applied(self, applied: Applied) -> None:
         """Derive effects from the rows an entry touched. On the hot path."""
         touched = applied.touched
@@ -129,6 +146,8 @@ class LeadingTerm:
         self.duties.on_applied(touched)
         self._allocation.on_applied(touched)
         self._timers.on_applied(touched)
+        for observer, _ in tuple(self._observers.values()):
+            observer(applied)
 
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -149,6 +168,10 @@ class LeadingTerm:
         """The term is over: streams end, sessions are left to the next leader."""
         self.subscriptions.close()
         self.duties.end()
+        observers, self._observers = self._observers, {}
+        for _, ended in observers.values():
+            if ended is not None:
+                ended()
 
     def _look_at_all(self) -> None:
         self._allocation.look_at_all()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -14,6 +14,8 @@ import trio
 from raftleader.api.app import build_handler
 from raftleader.errors import NotLeaderError, RaftLeaderError
 from raftleader.httpd.messages import Answer, Request, Response, Stream
+from raftleader.leader.interface import Observer
+from raftleader.leader.operation_answers import operation_answers
 from raftleader.loop_lag import LoopLag
 from raftleader.protocol.agents import AgentInfo, Attribute
 from raftleader.protocol.ids import AgentId, FrameworkId, NodeId, OfferId
@@ -22,6 +24,8 @@ from raftleader.protocol.scheduler_api import (
     Error,
     Event,
     Heartbeat,
+    OperationUpdate,
+    ReconcileOperation,
     ReconcileTask,
     Subscribed,
     Update,
@@ -103,6 +107,8 @@ class FakeNode:
         self.barriers = 0
         self.streams: dict[FrameworkId, FakeStream] = {}
         self.group: Reconfigurable | None = None
+        self.messages: list[tuple[FrameworkId, AgentId, str, bytes]] = []
+        self.observers: list[tuple[Observer, Callable[[], None] | None]] = []
         self.commit(BeginTerm(http_address=self.http_address))
         self.commands.clear()
 
@@ -115,12 +121,18 @@ class FakeNode:
         applied = apply_entry(
             self.state, self.state.index + 1, TERM, encode_entry(entry)
         )
+        for observer, _ in tuple(self.observers):
+            observer(applied)
         return applied.outcomes
 
     def stand_by(self, leader: str | None) -> None:
         """Stop leading; ``leader`` is the address of whoever leads now."""
         self.leadership = Leadership(term=TERM + 1, leader=None, leading=False)
         self.leader_address = leader
+        observers, self.observers = self.observers, []
+        for _, ended in observers:
+            if ended is not None:
+                ended()
 
     @property
     def loop_lag(self) -> LoopLag:
@@ -183,8 +195,49 @@ class FakeNode:
             )
             self.streams[framework_id].events.append(Update(status=status))
 
+    async def reconcile_operations(
+        self, framework_id: FrameworkId, operations: Sequence[ReconcileOperation]
+    ) -> None:
+        await self.barrier()
+        for status in operation_answers(self.state, framework_id, operations):
+            self.streams[framework_id].events.append(OperationUpdate(status=status))
+
+    def send_to_executor(
+        self,
+        framework_id: FrameworkId,
+        agent_id: AgentId,
+        executor_id: str,
+        data: bytes,
+    ) -> None:
+        self.messages.append((framework_id, agent_id, executor_id, data))
+
+    def observe(
+        self, observer: Observer, *, ended: Callable[[], None] | None = None
+    ) -> Callable[[], None]:
+        if not self.leadership.leading:
+            raise NotLeaderError(self.leader_address)
+        entry = (observer, ended)
+        self.observers.append(entry)
+
+        def end() -> None:
+            if entry in self.observers:
+                self.observers.remove(entry)
+
+        return end
+
     def agent_is_connected(self, agent_id: str) -> bool:
         return True
+
+    def agent_silent_s(self, agent_id: str) -> float | None:
+        return 1.5
+
+    @property
+    def started_ms(self) -> int:
+        return 1_699_999_000_000
+
+    @property
+    def elected_ms(self) -> int | None:
+        return 1_699_999_500_000 if self.leadership.leading else None
 
     def add_agent(self, resources: Resources) -> AgentId:
         """Register a machine with attributes."""
