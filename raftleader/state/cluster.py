@@ -68,10 +68,11 @@ class DurableFilter(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class Rescinded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An offer that was taken back without the framework's doing."""
+    """An offer, or inverse offer, that was taken back without the framework's doing."""
 
     offer_id: OfferId
     at_ms: int
+    is_inverse: bool = False
 
 
 class Framework(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -238,11 +239,16 @@ class OperationRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class InverseAnswer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a framework last said to an inverse offer for an agent."""
+    """What a framework last said to an inverse offer for an agent.
+
+    Attributes:
+        until_ms: It is not asked again before; 0 once that is over.
+    """
 
     framework_id: FrameworkId
     is_accepted: bool
     at_ms: int
+    until_ms: int = 0
 
 
 class InverseOfferRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -25,6 +25,17 @@ class Refusal(enum.Enum):
     WRONG_AGENT = "wrong agent"
     INVALID_OFFERS = "invalid offers"
     INVALID_WEIGHTS = "invalid weights"
+    INVALID_QUOTA = "invalid quota"
+    QUOTA_EXCEEDS_CAPACITY = "quota exceeds capacity"
+    INVALID_SCHEDULE = "invalid maintenance schedule"
+    INVALID_MACHINES = "invalid machines"
+    MACHINE_DOWN = "Machine is `DOWN`"
+    AGENT_IN_SCHEDULE = "agent is part of a maintenance schedule"
+    AGENT_NOT_DEACTIVATED = "Agent is not deactivated"
+    AGENT_DRAINING = "Agent is still in the DRAINING state"
+    AGENT_GONE = "Agent has been marked gone"
+    INVALID_OPERATION = "invalid operation"
+    INSUFFICIENT_RESOURCES = "insufficient resources"
 
 
 @attrs.frozen(kw_only=True)
