@@ -17,10 +17,18 @@ from collections import deque
 import attrs
 import trio
 
-from raftleader.httpd.messages import Answer, Deferred, Handler, Response, Stream
+from raftleader.httpd.bodies import BodyStream
+from raftleader.httpd.messages import (
+    Answer,
+    Deferred,
+    Handler,
+    Response,
+    Stream,
+    StreamsBody,
+)
 from raftleader.httpd.parsing import (
+    BodyPart,
     ContinueWanted,
-    Parsed,
     ParsedRequest,
     Refusal,
     RequestParser,
@@ -67,12 +75,18 @@ class Connection:
     """
 
     def __init__(
-        self, stream: trio.abc.HalfCloseableStream, handler: Handler, *, peer: str
+        self,
+        stream: trio.abc.HalfCloseableStream,
+        handler: Handler,
+        *,
+        peer: str,
+        streams_body: StreamsBody | None = None,
     ) -> None:
         self._stream = stream
         self._handler = handler
         self._peer = peer
-        self._parser = RequestParser(peer=peer)
+        self._parser = RequestParser(peer=peer, streams_body=streams_body)
+        self._body: BodyStream | None = None
         self._slots: deque[_Slot] = deque()
         self._room = trio.Event()
         self._reading = trio.CancelScope()
@@ -93,6 +107,8 @@ class Connection:
                     with self._reading:
                         await self._read()
                     self._has_seen_end = True
+                    if self._body is not None:
+                        self._body.break_off()
                     if self._is_streaming:
                         self._everything.cancel()
         finally:
@@ -106,6 +122,9 @@ class Connection:
                 continue  # Read only in order to see the end.
             count = self._parser.requests_count
             for item in self._parser.feed(data):
+                if isinstance(item, BodyPart):
+                    await self._pass_on(item.data)
+                    continue
                 await self._wait_for_room()
                 if self._is_ending or self._is_streaming:
                     break
@@ -148,9 +167,20 @@ class Connection:
             if len(self._slots) >= PIPELINED_REQUESTS_MAX:
                 await self._room.wait()
 
-    def _take(self, item: Parsed) -> None:
+    async def _pass_on(self, part: bytes) -> None:
+        if self._body is None:
+            return  # Its request was not taken.
+        if part:
+            await self._flush()
+            await self._body.put(part)
+        else:
+            self._body.end()
+
+    def _take(self, item: ParsedRequest | ContinueWanted | Refusal) -> None:
         if isinstance(item, ContinueWanted):
             self._slots.append(_Slot(None, CONTINUE))
+        elif isinstance(item, Refusal) and self._body is not None:
+            self._body.break_off()  # Its request is the last, and will be answered.
         elif isinstance(item, Refusal):
             answer = text_response(item.status, item.text)
             self._slots.append(_Slot(None, answer, closes=True))
@@ -158,6 +188,7 @@ class Connection:
         else:
             slot = _Slot(item, closes=not item.keeps_alive)
             self._slots.append(slot)
+            self._body = item.request.stream
             try:
                 answer_or_deferred = self._handler(item.request)
             except Exception:
@@ -165,6 +196,8 @@ class Connection:
                 return
             if isinstance(answer_or_deferred, Response | Stream):
                 slot.answer = answer_or_deferred
+                if self._body is not None:
+                    self._body.drop()
             else:
                 self._deferred_count += 1
                 self._nursery.start_soon(self._finish, slot, answer_or_deferred)
@@ -178,6 +211,9 @@ class Connection:
         except Exception:
             self._report(slot)
         self._deferred_count -= 1
+        assert slot.parsed is not None
+        if slot.parsed.request.stream is not None:
+            slot.parsed.request.stream.drop()
         await self._flush()
 
     def _report(self, slot: _Slot) -> None:

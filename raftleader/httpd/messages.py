@@ -14,10 +14,12 @@ from typing import Protocol
 
 import attrs
 
+from raftleader.httpd.bodies import BodyStream
+
 
 @attrs.frozen(kw_only=True)
 class Request:
-    """One request, read whole.
+    """One request, read whole unless the server was told to stream its body.
 
     Attributes:
         method: As sent, e.g. ``POST``.
@@ -28,6 +30,9 @@ class Request:
             values of several ``accept`` are joined by a comma.
         body: The whole body, also of a chunked request.
         peer: ``HOST:PORT`` of the client, for log lines.
+        stream: The body, if it is read while it comes (``StreamsBody``); ``body``
+            is then empty. Such a request is answered with a ``Response``, before
+            or after the end of its body, and the connection then closes.
     """
 
     method: str
@@ -37,6 +42,7 @@ class Request:
     headers: Mapping[str, str] = attrs.field(factory=dict)
     body: bytes = b""
     peer: str = ""
+    stream: BodyStream | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -80,3 +86,6 @@ class Stream:
 Answer = Response | Stream
 Deferred = Callable[[], Awaitable[Answer]]
 Handler = Callable[[Request], Answer | Deferred]
+StreamsBody = Callable[[Mapping[str, str]], bool]
+"""Whether a request with these headers (names in lower case) is handled as soon as
+its head is complete, its body as a stream without a limit of size."""

@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl, unquote
 import attrs
 import httptools
 
-from raftleader.httpd.messages import Request
+from raftleader.httpd.bodies import BodyStream
+from raftleader.httpd.messages import Request, StreamsBody
 from raftleader.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX
 
 HEADERS_MAX = 256
@@ -22,7 +23,8 @@ QUERY_FIELDS_MAX = 256
 
 @attrs.frozen(kw_only=True)
 class ParsedRequest:
-    """A whole request, and how its answer has to be written.
+    """A request, whole or with its body to come as ``BodyPart``, and how its answer
+    has to be written.
 
     Attributes:
         keeps_alive: The connection may serve another request after it.
@@ -32,6 +34,13 @@ class ParsedRequest:
     request: Request
     keeps_alive: bool
     takes_chunks: bool
+
+
+@attrs.frozen
+class BodyPart:
+    """More of the body of the last request, which streams it. Empty is its end."""
+
+    data: bytes
 
 
 @attrs.frozen(kw_only=True)
@@ -47,7 +56,7 @@ class Refusal:
     text: str
 
 
-Parsed = ParsedRequest | ContinueWanted | Refusal
+Parsed = ParsedRequest | BodyPart | ContinueWanted | Refusal
 
 
 class _StopParsingError(Exception):
@@ -61,8 +70,9 @@ class RequestParser:
     connection; from then on everything fed is dropped.
     """
 
-    def __init__(self, *, peer: str) -> None:
+    def __init__(self, *, peer: str, streams_body: StreamsBody | None = None) -> None:
         self._peer = peer
+        self._streams_body = streams_body
         self._parser = httptools.HttpRequestParser(self)
         self._found: list[Parsed] = []
         self._refusal: Refusal | None = None
@@ -122,6 +132,7 @@ class RequestParser:
         self._head_bytes_unseen = 0
         self._body: list[bytes] = []
         self._body_bytes = 0
+        self._is_streaming = False
 
     # Called by httptools.
 
@@ -148,8 +159,14 @@ class RequestParser:
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if self._streams_body is not None and self._streams_body(self._headers):
+            self._is_streaming = True
         length = self._headers.get("content-length", "")
-        if length.isdecimal() and int(length) > BODY_BYTES_MAX:
+        if (
+            length.isdecimal()
+            and int(length) > BODY_BYTES_MAX
+            and not self._is_streaming
+        ):
             self._refuse(_BODY_TOO_LARGE)
         expected = self._headers.get("expect")
         if expected is not None:
@@ -157,8 +174,17 @@ class RequestParser:
                 text = f"cannot meet the expectation {expected!r}\n"
                 self._refuse(Refusal(status=417, text=text))
             self._waits_for_continue = self._parser.get_http_version() == "1.1"
+        if self._is_streaming:
+            if self._waits_for_continue:
+                self._found.append(ContinueWanted())
+                self._waits_for_continue = False
+            self.is_within_request = False  # It may last as long as it likes.
+            self._finish_request(stream=BodyStream())
 
     def on_body(self, part: bytes) -> None:
+        if self._is_streaming:
+            self._found.append(BodyPart(part))
+            return
         self._waits_for_continue = False
         self._body_bytes += len(part)
         if self._body_bytes > BODY_BYTES_MAX:
@@ -166,8 +192,18 @@ class RequestParser:
         self._body.append(part)
 
     def on_message_complete(self) -> None:
+        if self._is_streaming:
+            self._found.append(BodyPart(b""))
+            self.stop()
+            return
         self._waits_for_continue = False
         self.is_within_request = False
+        keeps_alive = self._finish_request()
+        if not keeps_alive:
+            self.stop()
+
+    def _finish_request(self, stream: BodyStream | None = None) -> bool:
+        """Whether another request may follow it."""
         self.requests_count += 1
         target = self._target.decode("latin-1")
         try:
@@ -176,7 +212,8 @@ class RequestParser:
             self._refuse(Refusal(status=400, text=f"bad request target: {error}\n"))
         version = self._parser.get_http_version()
         keeps_alive = (
-            version == "1.1"
+            stream is None
+            and version == "1.1"
             and self._parser.should_keep_alive()
             and not self._parser.should_upgrade()
         )
@@ -189,14 +226,14 @@ class RequestParser:
             headers=self._headers,
             body=body[0] if len(body) == 1 else b"".join(body),
             peer=self._peer,
+            stream=stream,
         )
         self._found.append(
             ParsedRequest(
                 request=request, keeps_alive=keeps_alive, takes_chunks=version == "1.1"
             )
         )
-        if not keeps_alive:
-            self.stop()
+        return keeps_alive
 
     def _count_head(self, count: int) -> None:
         self._head_bytes += count

@@ -9,7 +9,7 @@ import trio
 
 from raftleader.errors import ConfigError
 from raftleader.httpd.connection import Connection
-from raftleader.httpd.messages import Handler, Response
+from raftleader.httpd.messages import Handler, Response, StreamsBody
 from raftleader.httpd.writing import response_bytes
 
 CONNECTIONS_MAX = 4_000
@@ -35,15 +35,17 @@ async def serve_http(
     address: str,
     *,
     connections_max: int = CONNECTIONS_MAX,
+    streams_body: StreamsBody | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve ``handler`` on ``address`` (``HOST:PORT``) until cancelled.
 
     ``started`` is given the address that was bound, with the real port where
     ``address`` says 0. Raises ConfigError for an address that is none, and OSError
-    if it cannot be bound. No client can end it. Beyond ``connections_max`` a
-    connection is answered 503 and closed. When cancelled, all connections are
-    closed at once, and streams and deferred answers are cancelled.
+    if it cannot be bound. ``streams_body`` says which bodies are not read whole
+    before the handler is called; None is none. No client can end it. Beyond
+    ``connections_max`` a connection is answered 503 and closed. When cancelled, all
+    connections are closed at once, and streams and deferred answers are cancelled.
     """
     host, port = split_address(address)
     listeners = await trio.open_tcp_listeners(port, host=host)
@@ -61,7 +63,9 @@ async def serve_http(
         connections += 1
         try:
             _prepare(stream.socket)
-            await Connection(stream, handler, peer=_peer_of(stream)).serve()
+            await Connection(
+                stream, handler, peer=_peer_of(stream), streams_body=streams_body
+            ).serve()
         except Exception:
             _log.exception("connection failed")
         finally:

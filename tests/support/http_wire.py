@@ -13,6 +13,7 @@ from raftleader.httpd.messages import (
     Handler,
     Request,
     Response,
+    StreamsBody,
 )
 
 MemoryStream = trio.StapledStream[
@@ -21,10 +22,13 @@ MemoryStream = trio.StapledStream[
 
 
 @asynccontextmanager
-async def connected(handler: Handler) -> AsyncIterator[MemoryStream]:
+async def connected(
+    handler: Handler, streams_body: StreamsBody | None = None
+) -> AsyncIterator[MemoryStream]:
     client, server = trio.testing.memory_stream_pair()
+    connection = Connection(server, handler, peer="client", streams_body=streams_body)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(Connection(server, handler, peer="client").serve)
+        nursery.start_soon(connection.serve)
         yield client
         await client.aclose()
 
