@@ -1,6 +1,7 @@
-"""Reading Mesos' JSON with kindness, and writing it.
+"""Reading Mesos' messages with kindness, and writing them as JSON.
 
-Input: ``null`` is unset, unknown fields are ignored, a bare element stands for a
+A message comes as a tree: parsed JSON, or protobuf made into one (``wire/codec.py``),
+where bytes are bytes. Input: ``null`` is unset, unknown fields are ignored, a bare element stands for a
 list of one, numbers may be strings, numbers and booleans may stand where text is
 wanted, bytes are base64, ids are ``{"value": "..."}``. Whatever else is not as
 expected raises InvalidInputError with the path of the field.
@@ -142,6 +143,17 @@ class Fields:
                 )
         return [Fields(item, self, name, i) for i, item in enumerate(value)]
 
+    def entries(self, name: str) -> list[tuple[str, Fields]]:
+        """The keys and objects of this map; an entry that is null is left out."""
+        table = self.child(name)
+        if table is None:
+            return []
+        return [(key, entry) for key in table.names() if (entry := table.child(key))]
+
+    def names(self) -> list[str]:
+        """Names of the fields that are set, in order."""
+        return sorted(name for name, value in self._values.items() if value is not None)
+
     def text(self, name: str, *, chars_max: int = TEXT_CHARS_MAX) -> str | None:
         """The text in this field."""
         value = self._values.get(name)
@@ -230,12 +242,15 @@ class Fields:
         value = self._values.get(name)
         if value is None:
             return None
-        if not isinstance(value, str):
+        if isinstance(value, bytes):
+            octets = value
+        elif isinstance(value, str):
+            try:
+                octets = base64.b64decode(value, validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise self.invalid(name, f"is not base64: {error}") from error
+        else:
             raise self.invalid(name, f"expected base64, got {_kind(value)}")
-        try:
-            octets = base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise self.invalid(name, f"is not base64: {error}") from error
         if len(octets) > bytes_max:
             raise self.invalid(name, f"is larger than {bytes_max} bytes")
         return octets
@@ -268,4 +283,6 @@ def _kind(value: object) -> str:
         return "a number"
     if isinstance(value, str):
         return "text"
+    if isinstance(value, bytes):
+        return "bytes"
     return "a list" if isinstance(value, list) else "an object"
