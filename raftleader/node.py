@@ -36,6 +36,7 @@ from raftleader.node_config import NodeConfig as NodeConfig
 from raftleader.replication.interface import ReplicatedLog, StateMachine
 from raftleader.replication.pysyncobj_backend.log import PySyncObjLog
 from raftleader.replication.raft_log import RaftLog
+from raftleader.replication.running import in_thread
 from raftleader.replication.single_node import SingleNodeLog
 from transports.interface import Transport
 from transports.registry import transport_for
@@ -112,6 +113,7 @@ def make_log(
         rng=rng,
         settings=config.raft,
         is_joining=config.is_joining,
+        run_blocking=in_thread(),
     )
 
 

@@ -26,6 +26,7 @@ from raftleader.garbage import tuned_garbage_collection
 from raftleader.replication.interface import ReplicatedLog
 from raftleader.replication.pysyncobj_backend.log import PySyncObjLog
 from raftleader.replication.raft_log import RaftLog
+from raftleader.replication.running import in_thread
 from transports.tcp import TcpTransport
 
 PAYLOAD = bytes(100)
@@ -99,6 +100,7 @@ def make_log(
             data_dir=directory,
             machine=machine,
             rng=rng,
+            run_blocking=in_thread(),
         )
     return PySyncObjLog(
         cluster_id="bench",

@@ -19,6 +19,7 @@ import trio
 from raftleader.errors import ConfigError, DiskFullError, NotLeaderError
 from raftleader.replication.disk import Disk
 from raftleader.replication.interface import Leadership, LogStatistics, StateMachine
+from raftleader.replication.member.disk_waits import Sync, Waits
 from raftleader.replication.member.member import Member, nowhere
 from raftleader.replication.member.opening import ENGINE
 from raftleader.replication.member.proposals import Done
@@ -30,6 +31,7 @@ from raftleader.replication.raft.membership import Change
 from raftleader.replication.raft_inbox import MemberInbox
 from raftleader.replication.raft_notices import say_what_changes
 from raftleader.replication.raft_statistics import refusals_of, statistics_of
+from raftleader.replication.running import RunBlocking, run_here
 from raftleader.replication.settings import RaftSettings
 from raftleader.replication.waiting import Deadlines, Waiter
 from raftleader.replication.watch import LeadershipWatch
@@ -51,6 +53,8 @@ class RaftLog:
         data_dir: All files of this node are in it.
         rng: For election timeouts, pauses between dials, and the name of the directory.
         disk: Another one lets tests break it.
+        run_blocking: Waits for the disk; None does so in the event loop, for virtual
+            clocks. A node's own process gives ``trio.to_thread.run_sync``.
         at_point: Called at named points of the code; a simulation may raise there.
     """
 
@@ -67,6 +71,7 @@ class RaftLog:
         settings: RaftSettings | None = None,
         disk: Disk | None = None,
         is_joining: bool = False,
+        run_blocking: RunBlocking | None = None,
         at_point: Callable[[str], None] = nowhere,
     ) -> None:
         if node_id not in members:
@@ -81,6 +86,7 @@ class RaftLog:
         self._settings = settings or RaftSettings()
         self._disk = disk
         self._is_joining = is_joining
+        self._run_blocking = run_blocking or run_here
         self._at_point = at_point
         self._deadlines = Deadlines()
         self._watch = LeadershipWatch()
@@ -245,6 +251,7 @@ class RaftLog:
                 nursery.start_soon(self._deadlines.run)
                 await mesh.start(nursery)
                 nursery.start_soon(say_what_changes, self._node_id, member)
+                nursery.start_soon(self._keep_alive, member, mesh, inbox)
                 task_status.started()
                 await self._step_for_ever(member, mesh, inbox)
             except Exception as error:
@@ -318,15 +325,21 @@ class RaftLog:
                 await trio.sleep_forever()  # crashed, and about to be cancelled
             self._wake = trio.Event()
             inbox.raise_failure()
-            self._step(member, mesh)
+            await self._step(member, mesh, inbox)
             if not member.has_background:
                 return
             # One piece, a turn for everybody else, a step: heartbeats go on.
             member.background()
             await trio.lowlevel.checkpoint()
 
-    def _step(self, member: Member, mesh: Mesh[PeerMessage]) -> None:
-        outgoing = member.step(trio.current_time())
+    async def _step(
+        self, member: Member, mesh: Mesh[PeerMessage], inbox: MemberInbox
+    ) -> None:
+        """One step. The event loop goes on while it waits for the disk, but nothing
+        is told to the member until it has ended."""
+        inbox.hold()
+        outgoing = await self._wait_for(member.steps(trio.current_time()))
+        inbox.release()
         if outgoing:
             self._send(outgoing, mesh)
         self._watch.update(member.leadership)
@@ -334,6 +347,41 @@ class RaftLog:
         if configuration is not self._dialled:
             self._dialled = configuration
             mesh.set_members(self._addresses())
+
+    async def _wait_for(self, steps: Waits[list[Outgoing]]) -> list[Outgoing]:
+        """Cancelled only between steps: a step that was half done and forgotten would
+        have promised nothing, but the disk may not be let go under its sync."""
+        try:
+            sync = next(steps)
+            while True:
+                failure: BaseException | None = None
+                with trio.CancelScope(shield=True):
+                    try:
+                        await self._run_blocking(self._unless_ended, sync)
+                    except Exception as error:
+                        failure = error
+                if self._is_ended:
+                    steps.close()
+                    await trio.sleep_forever()  # crashed, and about to be cancelled
+                sync = next(steps) if failure is None else steps.throw(failure)
+        except StopIteration as end:
+            outgoing: list[Outgoing] = end.value
+            return outgoing
+
+    def _unless_ended(self, sync: Sync) -> None:
+        if not self._is_ended:
+            sync()
+
+    async def _keep_alive(
+        self, member: Member, mesh: Mesh[PeerMessage], inbox: MemberInbox
+    ) -> None:
+        """Heartbeats while the disk takes longer than they may wait."""
+        while True:
+            await trio.sleep(self._settings.heartbeat_s)
+            if inbox.is_held and not self._is_ended:
+                outgoing = member.keep_alive()
+                if outgoing:
+                    self._send(outgoing, mesh)
 
     def _send(self, outgoing: list[Outgoing], mesh: Mesh[PeerMessage]) -> None:
         frames: dict[str, list[bytes]] = {}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
+import trio
 
 from chaos.sim.disk import SimDisk
 from chaos.sim.whole.history import History
@@ -22,6 +23,8 @@ from transports.interface import Transport
 SimulatedLog = RaftLog | PySyncObjLog
 DATA_DIR = Path("data")
 """On the node's own disk."""
+SYNC_S_MAX = 0.004
+"""A good disk's: what a slow one adds is a fault of its own."""
 
 
 def make_simulated_log(
@@ -61,8 +64,23 @@ def make_simulated_log(
         settings=config.raft,
         disk=disk,
         is_joining=config.is_joining,
+        run_blocking=SlowThread(random.Random(rng.getrandbits(64))),
         at_point=at_point,
     )
+
+
+@attrs.frozen(eq=False)
+class SlowThread:
+    """Stands for the thread in which a node waits for its disk: the rest of the node
+    goes on for up to SYNC_S_MAX."""
+
+    _rng: random.Random
+
+    async def __call__(
+        self, function: Callable[[Callable[[], None]], None], sync: Callable[[], None]
+    ) -> None:
+        await trio.sleep(self._rng.uniform(0.0, SYNC_S_MAX))
+        function(sync)
 
 
 @attrs.frozen(eq=False)

@@ -100,9 +100,9 @@ class WatchedRaftLog(RaftLog):
         self._history.report(self._judge.opened(self._name, member))
         return member
 
-    def _step(self, member: Member, mesh: Any) -> None:
+    async def _step(self, member: Member, mesh: Any, inbox: Any) -> None:
         committed = member.core.commit_index
-        super()._step(member, mesh)
+        await super()._step(member, mesh, inbox)
         if member.core.commit_index > committed:
             self._history.report(self._judge.commits(self._name, member))
 

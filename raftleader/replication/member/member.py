@@ -25,6 +25,7 @@ from raftleader.replication.disk import Disk
 from raftleader.replication.entries import user_entry
 from raftleader.replication.interface import Leadership, StateMachine
 from raftleader.replication.member.addresses import Addresses
+from raftleader.replication.member.disk_waits import Waits, wait_here
 from raftleader.replication.member.greeting import Greeting
 from raftleader.replication.member.greetings import Greetings
 from raftleader.replication.member.opening import open_member
@@ -230,7 +231,18 @@ class Member:
         Call it after inputs, and at ``wake_at``. Raises OSError when the disk fails
         (not when it is full), InvariantError when a promise of Raft is found broken,
         and whatever the machine raised."""
-        return self._stepping.step(now_s)
+        return wait_here(self._stepping.steps(now_s))
+
+    def steps(self, now_s: float) -> Waits[list[Outgoing]]:
+        """As ``step``; whoever runs it waits for the disk as it likes. Until the end
+        only ``propose``, ``read``, ``change``, ``transfer``, ``keep_alive`` and the
+        views may be called, and ``abandon``, after which it must not go on."""
+        return self._stepping.steps(now_s)
+
+    def keep_alive(self) -> list[Outgoing]:
+        """While a step waits for the disk, if this node leads: heartbeats that say no
+        more than the last ones did, so that nobody takes its silence for its death."""
+        return list(self._stepping.core.keep_alive())
 
     def background(self) -> bool:
         """A piece of work that can wait: writing a snapshot, or reading one into the

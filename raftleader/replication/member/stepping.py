@@ -11,6 +11,7 @@ from collections.abc import Callable
 from raftleader.errors import NotLeaderError, OverloadedError, RaftLeaderError
 from raftleader.replication.interface import Leadership
 from raftleader.replication.journal import Journal
+from raftleader.replication.member.disk_waits import Waits
 from raftleader.replication.member.greeting import Greeting
 from raftleader.replication.member.greetings import Greetings
 from raftleader.replication.member.parts import Parts
@@ -109,13 +110,15 @@ class Stepping:
         if self.is_formed and not self._writing.is_full:
             self.core.peer_lost(peer, now_s)
 
-    def step(self, now_s: float) -> list[Outgoing]:
+    def steps(self, now_s: float) -> Waits[list[Outgoing]]:
         self.now_s = now_s
         out: list[Outgoing] = []
         writing, greetings, parts = self._writing, self._greetings, self.parts
-        if writing.is_full and not writing.try_again(parts, out, now_s):
-            self._apply()
-            return out
+        if writing.is_full:
+            has_room = yield from writing.try_again(parts, out, now_s)
+            if not has_room:
+                self._apply()
+                return out
         core = self.core
         if self.is_formed:
             if now_s >= core.wake_at:
@@ -128,11 +131,12 @@ class Stepping:
             self._see_members()
         if greetings.is_due(now_s):
             greetings.work(self._journal, now_s)
-        is_due = core.has_work or self._journal.is_dirty
-        if is_due and not writing.carry_out(parts, out, now_s):
-            core.step_down(now_s)
-            self._see_leadership()
-            return out
+        if core.has_work or self._journal.is_dirty:
+            has_room = yield from writing.carry_out(parts, out, now_s)
+            if not has_room:
+                core.step_down(now_s)
+                self._see_leadership()
+                return out
         if not self.is_formed and greetings.is_formed:  # which is on disk by now
             self._begin(now_s)
             core = self.core

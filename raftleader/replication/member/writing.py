@@ -4,6 +4,9 @@ No message leaves, and no copy of this node counts, before the sync behind it. W
 the disk is full the work at hand stays as it is, half in the journal's memory, and
 the node keeps still until the same sync succeeds: it leads nobody, answers nothing,
 and forgets nothing. Any other failure of the disk ends the node.
+
+What waits for the disk is not called here but yielded, as a ``Sync``: whoever steps the
+member calls it, where it may take its time (``disk_waits``).
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from collections.abc import Callable
 
 from raftleader.errors import DiskFullError
 from raftleader.replication.journal import Journal
+from raftleader.replication.member.disk_waits import Waits
 from raftleader.replication.member.greeting import Greeting
 from raftleader.replication.member.parts import Parts
 from raftleader.replication.member.requests import Requests
@@ -48,7 +52,7 @@ class Writing:
         self.is_full = False
         self.retry_at_s = 0.0
 
-    def carry_out(self, parts: Parts, out: list[Outgoing], now_s: float) -> bool:
+    def carry_out(self, parts: Parts, out: list[Outgoing], now_s: float) -> Waits[bool]:
         """All of it, and whatever else waits for a sync; messages go to ``out``.
 
         False: the disk is full. Raises OSError for any other failure."""
@@ -58,23 +62,23 @@ class Writing:
                 work = self._stuck = core.take()
                 self._write(work)
                 if self._journal.is_dirty:
-                    self._sync()
+                    yield self._sync
                 self._stuck = None
                 self._finish(parts, work, out, now_s)
             if self._journal.is_dirty:
-                self._sync()
+                yield self._sync
         except DiskFullError:
             self.is_full = True
             self.retry_at_s = now_s + DISK_FULL_RETRY_S
             return False
         return True
 
-    def try_again(self, parts: Parts, out: list[Outgoing], now_s: float) -> bool:
+    def try_again(self, parts: Parts, out: list[Outgoing], now_s: float) -> Waits[bool]:
         """After a full disk: the same sync again. False: it is full still."""
         if now_s < self.retry_at_s:
             return False
         try:
-            self._sync()
+            yield self._sync
         except DiskFullError:
             self.retry_at_s = now_s + DISK_FULL_RETRY_S
             return False

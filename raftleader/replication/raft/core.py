@@ -43,7 +43,7 @@ All else from non-members is dropped, and cannot raise our term.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from raftleader.replication.entries import Entry
 from raftleader.replication.raft import gathering, membership, snapshots, transfer
@@ -291,6 +291,12 @@ class RaftCore:
         group.log.stored(work.entries)
         if group.reign is not None and work.entries:
             self._leading.advance_commit(group.reign)
+
+    def keep_alive(self) -> Iterator[tuple[str, Message]]:
+        """While ``take``n work is on its way to the disk: heartbeats that may leave
+        before it, since they say nothing that depends on it."""
+        reign = self._group.reign
+        return iter(()) if reign is None else self._leading.heartbeats(reign)
 
     def _on_match(self, reign: Reign, peer: str) -> None:
         transfer.go_on(reign, peer, self._group)

@@ -8,7 +8,7 @@ other: once it is on disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 from typing import TypeVar
 
@@ -103,8 +103,15 @@ class Leading:
                 self._replicate(reign, peer, progress, batches)
 
     def _begin_round(self, reign: Reign) -> None:
-        group = self._group
         reign.round += 1
+        self._group.outbox.extend(self.heartbeats(reign))
+        if reign.reads:
+            self._answer_reads(reign)  # alone, we are the majority
+
+    def heartbeats(self, reign: Reign) -> Iterator[tuple[str, Heartbeat]]:
+        """Those of the newest round. Sent again, they prove no less: an answer to them
+        is an answer that came after the round began."""
+        group = self._group
         message: Heartbeat | None = None
         for peer, progress in reign.progress.items():
             commit_index = min(progress.match, group.commit_index)
@@ -115,9 +122,7 @@ class Leading:
                     commit_index=commit_index,
                     round=reign.round,
                 )
-            group.outbox.append((peer, message))
-        if reign.reads:
-            self._answer_reads(reign)  # alone, we are the majority
+            yield peer, message
 
     def _replicate(
         self, reign: Reign, peer: str, progress: Progress, batches: _Batches

@@ -21,6 +21,7 @@ from raftleader.replication.local_cluster import CrashableLog, LocalCluster
 from raftleader.replication.pysyncobj_backend import PySyncObjLog
 from raftleader.replication.raft_log import RaftLog
 from raftleader.replication.recording import RecordingMachine
+from raftleader.replication.running import RunBlocking
 from raftleader.replication.settings import RaftSettings
 from transports.faults import FaultPlan, FaultyTransport
 from transports.memory import MemoryNetwork
@@ -46,6 +47,7 @@ class Laboratory:
         factory=lambda: {name: f"mem://{name}" for name in NODE_IDS}
     )
     joining: set[str] = attrs.field(factory=set)
+    run_blocking: dict[str, RunBlocking] = attrs.field(factory=dict)
     disks: dict[str, SimDisk] = attrs.field(init=False)
     network: MemoryNetwork = attrs.field(init=False)
     plan: FaultPlan = attrs.field(init=False)
@@ -83,6 +85,7 @@ class Laboratory:
                 settings=self.settings,
                 disk=disk,
                 is_joining=node_id in self.joining,
+                run_blocking=self.run_blocking.get(node_id),
             )
         return PySyncObjLog(
             cluster_id=cluster_id,
