@@ -6,7 +6,7 @@ from raftleader.protocol.ids import OfferId, TaskKey
 from raftleader.protocol.offers import Launch
 from raftleader.state.cluster import ClusterState
 from raftleader.state.commands import AcceptOffers, Entry
-from raftleader.state.tables import launch_name
+from raftleader.state.launch_names import launch_name
 
 
 class AcceptsOnce:

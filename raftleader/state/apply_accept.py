@@ -25,11 +25,11 @@ from raftleader.state.cluster import (
 )
 from raftleader.state.commands import AcceptOffers
 from raftleader.state.context import Context
+from raftleader.state.launch_names import launch_name
 from raftleader.state.outcomes import Accepted, Outcome
 from raftleader.state.statuses import leader_status
 from raftleader.state.tables import (
     drop_offer,
-    launch_name,
     remember_launches,
     set_framework,
     set_task,

@@ -25,12 +25,12 @@ from raftleader.state.commands import (
 )
 from raftleader.state.context import Context
 from raftleader.state.outcomes import Accepted, Outcome
+from raftleader.state.resource_checks import divided_part, resources_problem
 from raftleader.state.tables import (
     add_offer,
     drop_offer,
     set_framework,
 )
-from raftleader.state.validation import resources_problem
 
 _REFUSE_DURABLE_MS = round(REFUSE_DURABLE_S * 1000)
 _REFUSE_MS_MAX = round(REFUSE_S_MAX * 1000)
@@ -63,16 +63,20 @@ def apply_grant_offers(
 def _fits(state: ClusterState, grant: Grant) -> bool:
     framework = state.frameworks.get(grant.framework_id)
     agent = state.agents.get(grant.agent_id)
+    if (
+        framework is None
+        or agent is None
+        or not framework.connected
+        or grant.role not in framework.info.roles
+        or grant.role in framework.suppressed_roles
+        or not grant.resources
+        or resources_problem(grant.resources) is not None
+        or grant.resources.for_role(grant.role) != grant.resources
+    ):
+        return False
+    free = agent.free
     return (
-        framework is not None
-        and agent is not None
-        and framework.connected
-        and grant.role in framework.info.roles
-        and grant.role not in framework.suppressed_roles
-        and bool(grant.resources)
-        and resources_problem(grant.resources) is None
-        and agent.free.contains(grant.resources)
-        and grant.resources.for_role(grant.role) == grant.resources
+        free.contains(grant.resources) and divided_part(grant.resources, free) is None
     )
 
 

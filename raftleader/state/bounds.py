@@ -28,3 +28,20 @@ ANSWERED_LAUNCHES_MAX = 10_000
 """Decided launches without a row, per framework: one ACCEPT of the largest size."""
 WEIGHT_MILLIS_MAX = 10**9
 """Largest weight of a role: a million times the usual."""
+QUOTAS_MAX = 10_000
+"""Roles with a quota: the allocator looks at each in every run."""
+SCHEDULE_MACHINES_MAX = 100_000
+"""Machines in the maintenance schedule: twice the largest cluster."""
+GONE_AGENTS_MAX = 100_000
+"""Agents declared gone that are remembered, as Mesos does. One that was forgotten
+is still refused: nobody knows its id."""
+OPERATIONS_MAX = 10_000
+"""Operations whose end is not acknowledged, per framework; beyond, the oldest are
+forgotten."""
+EXECUTOR_REPORTS_MAX = 256
+"""Ends of executors remembered per agent to know a repeated one."""
+AGENT_KINDS_MAX = 1_000
+"""Different resources on one agent, with all that was made of them: reservations and
+volumes are the work of frameworks, and every replica holds them."""
+KEY_CHARS_MAX = 8_192
+"""Longest key of a resource: reservations may carry labels."""

@@ -84,9 +84,9 @@ class Framework(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         deadline_ms: Cluster time at which it is removed, or None while connected.
         orphan_updates: Updates that belong to no task row (a duplicate task id).
         rescinds: Recently rescinded offers, oldest first.
-        answered_launches: Names (``launch_name``) of launches that were decided and
-            have no row that would show it: how a repeated ACCEPT is known. Oldest
-            first, bounded.
+        answered_launches: Names (``launch_name``) of launches and operations that
+            were decided and have no row that would show it: how a repeated ACCEPT is
+            known. Oldest first, bounded.
         offer_constraints: Agents its roles want to hear of.
     """
 
@@ -112,9 +112,12 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         used: What its tasks and executors hold, from their launch to their end;
             without what is shared.
         offered: What its outstanding offers hold; without what is shared.
-        shrunk: It came back with less than its tasks hold, and they still run.
+        shrunk: It came back with less than its tasks hold, and they still run, or
+            with less than was made of it.
         dynamic: What was made of its resources since: dynamic reservations and
             persistent volumes.
+        executor_reports: Ends of executors taken from it, oldest first, bounded: a
+            repeated one must not end a later executor of the same name.
         is_deactivated: Nothing is offered of it, by order of an operator.
         drain: Its tasks are being ended, or have been, by order of an operator.
     """
@@ -131,6 +134,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     dynamic: Resources = EMPTY
     is_deactivated: bool = False
     drain: Drain | None = None
+    executor_reports: tuple[bytes, ...] = ()
 
     @property
     def total(self) -> Resources:
@@ -145,11 +149,30 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def free(self) -> Resources:
         """What may be offered. Nothing while unreachable, deactivated, draining or
-        over-committed."""
-        if self.unreachable_ms is not None or self.is_deactivated or self.drain:
+        over-committed. What is shared is never used up."""
+        if (
+            self.unreachable_ms is not None
+            or self.is_deactivated
+            or self.drain
+            or self.shrunk
+        ):
             return EMPTY
         rest = self.total.without(self.used + self.offered)
         return EMPTY if rest is None else rest
+
+    @property
+    def unused(self) -> Resources:
+        """What no task or executor holds, whether it is offered or not."""
+        rest = self.total.without(self.used)
+        return EMPTY if rest is None else rest
+
+    @property
+    def is_too_small(self) -> bool:
+        """Whether the machine has less than was made of it, or than its tasks hold."""
+        base = self.dynamic.converted(ResourceKind.base) if self.dynamic else EMPTY
+        return not (
+            self.info.resources.contains(base) and self.total.contains(self.used)
+        )
 
 
 class OutstandingOffer(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -208,6 +231,7 @@ class Executor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     Attributes:
         role: Whose resources it uses.
         is_shutdown_wanted: It is to be ended, its tasks with it.
+        is_confirmed: A task of it was seen beyond STAGING, so its agent knew it.
     """
 
     framework_id: FrameworkId
@@ -216,6 +240,7 @@ class Executor(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     role: str
     launched_ms: int
     is_shutdown_wanted: bool = False
+    is_confirmed: bool = False
 
     @property
     def key(self) -> ExecutorKey:
@@ -226,12 +251,13 @@ class OperationRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An operation whose framework named it, and has not acknowledged its end.
 
     Attributes:
-        status: Its end; has a uuid.
+        agent_id: None if its offers were no longer valid.
+        status: Its end; has a uuid and the operation's id.
         offer_ids: How a repeated ACCEPT is known.
     """
 
     framework_id: FrameworkId
-    agent_id: AgentId
+    agent_id: AgentId | None
     operation: Conversion | UnsupportedOperation
     status: OperationStatus
     offer_ids: tuple[OfferId, ...]

@@ -13,6 +13,7 @@ from raftleader.protocol.ids import (
     OfferId,
     TaskKey,
 )
+from raftleader.state.cluster import ExecutorKey, OperationKey
 from raftleader.state.outcomes import Touched
 
 
@@ -24,7 +25,7 @@ class Context:
         index, term, node: Where the entry stands in the log, and who wrote it.
         now_ms: Cluster time of the entry; never below that of an earlier one.
         ordinal: Place of the current command in the entry, from 0.
-        frameworks, agents, offers, tasks: Rows touched so far, in that order: effects
+        frameworks ... inverse_offers: Rows touched so far, in that order: effects
             follow it, and a set of strings has another order in each process.
     """
 
@@ -38,6 +39,9 @@ class Context:
     agents: dict[AgentId, None] = attrs.field(factory=dict)
     offers: dict[OfferId, None] = attrs.field(factory=dict)
     tasks: dict[TaskKey, None] = attrs.field(factory=dict)
+    executors: dict[ExecutorKey, None] = attrs.field(factory=dict)
+    operations: dict[OperationKey, None] = attrs.field(factory=dict)
+    inverse_offers: dict[OfferId, None] = attrs.field(factory=dict)
     _uuids_made: int = attrs.field(default=0, init=False)
 
     def make_id(self, letter: str) -> str:
@@ -57,4 +61,7 @@ class Context:
             agents=self.agents.keys(),
             offers=self.offers.keys(),
             tasks=self.tasks.keys(),
+            executors=self.executors.keys(),
+            operations=self.operations.keys(),
+            inverse_offers=self.inverse_offers.keys(),
         )

@@ -13,26 +13,49 @@ from raftleader.state.cluster import (
     Agent,
     ClusterState,
     CompletedTask,
+    Executor,
+    InverseOfferRow,
+    OperationRow,
     OutstandingOffer,
     Task,
 )
 
+OWNED = (
+    "offers_by_framework",
+    "offers_by_agent",
+    "inverse_offers_by_framework",
+    "inverse_offers_by_agent",
+    "executors_by_framework",
+    "executors_by_agent",
+    "tasks_by_framework",
+    "tasks_by_agent",
+    "completed_by_framework",
+    "operations_by_framework",
+)
+"""Indexes of rows by their owner."""
+
+INDEXES = ("agent_ids_by_key", *OWNED, "allocated", "capacity")
+"""All attributes of a state that are made from its tables."""
+
 
 def rebuild_indexes(state: ClusterState) -> None:
     """Make all indexes and sums from the tables, as if rows had come in order."""
-    state.agent_ids_by_key = {}
-    state.offers_by_framework, state.offers_by_agent = {}, {}
-    state.tasks_by_framework, state.tasks_by_agent = {}, {}
-    state.completed_by_framework = {}
-    state.allocated, state.capacity = {}, {}
+    for name in INDEXES:
+        setattr(state, name, {})
     for agent in state.agents.values():
         index_agent(state, agent)
     for offer in state.offers.values():
         index_offer(state, offer)
+    for inverse in state.inverse_offers.values():
+        index_inverse_offer(state, inverse)
+    for executor in state.executors.values():
+        index_executor(state, executor)
     for task in state.tasks.values():
         index_task(state, task)
     for completed in state.completed_tasks.values():
         index_completed(state, completed)
+    for key, operation in state.operations.items():
+        index_operation(state, key[1], operation)
 
 
 def index_agent(state: ClusterState, agent: Agent) -> None:
@@ -46,7 +69,24 @@ def index_offer(state: ClusterState, offer: OutstandingOffer) -> None:
     """Count a row that is new in the table of offers."""
     state.offers_by_framework.setdefault(offer.framework_id, {})[offer.id] = None
     state.offers_by_agent.setdefault(offer.agent_id, {})[offer.id] = None
-    allocate(state, offer.role, offer.framework_id, offer.resources, +1)
+    exclusive = offer.resources.exclusive()
+    allocate(state, offer.role, offer.framework_id, exclusive, +1)
+
+
+def index_inverse_offer(state: ClusterState, offer: InverseOfferRow) -> None:
+    """Count a row that is new in the table of inverse offers."""
+    by_framework = state.inverse_offers_by_framework
+    by_framework.setdefault(offer.framework_id, {})[offer.id] = None
+    state.inverse_offers_by_agent.setdefault(offer.agent_id, {})[offer.id] = None
+
+
+def index_executor(state: ClusterState, executor: Executor) -> None:
+    """Count a row that is new in the table of executors."""
+    key = executor.key
+    state.executors_by_framework.setdefault(executor.framework_id, {})[key] = None
+    state.executors_by_agent.setdefault(executor.agent_id, {})[key] = None
+    resources = executor.info.resources
+    allocate(state, executor.role, executor.framework_id, resources, +1)
 
 
 def index_task(state: ClusterState, task: Task) -> None:
@@ -55,13 +95,22 @@ def index_task(state: ClusterState, task: Task) -> None:
     state.tasks_by_framework.setdefault(task.framework_id, {})[key] = None
     state.tasks_by_agent.setdefault(task.info.agent_id, {})[key] = None
     if not task.state.is_terminal:
-        allocate(state, task.role, task.framework_id, task.info.resources, +1)
+        exclusive = task.info.resources.exclusive()
+        allocate(state, task.role, task.framework_id, exclusive, +1)
 
 
 def index_completed(state: ClusterState, task: CompletedTask) -> None:
     """Count a row that is new in the table of completed tasks."""
     key = (task.framework_id, task.task_id)
     state.completed_by_framework.setdefault(task.framework_id, {})[key] = None
+
+
+def index_operation(
+    state: ClusterState, operation_id: str, operation: OperationRow
+) -> None:
+    """Count a row that is new in the table of operations."""
+    key = (operation.framework_id, operation_id)
+    state.operations_by_framework.setdefault(operation.framework_id, {})[key] = None
 
 
 def allocate(
@@ -72,6 +121,8 @@ def allocate(
     sign: int,
 ) -> None:
     """Add to, or take from, what a framework holds for a role."""
+    if not resources.scalars:
+        return
     by_framework = state.allocated.setdefault(role, {})
     amounts = by_framework.setdefault(framework_id, {})
     count(amounts, resources, sign)

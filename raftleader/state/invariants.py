@@ -17,7 +17,9 @@ from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskKey
 from raftleader.protocol.resources import EMPTY, Resources
 from raftleader.state.bounds import (
     ANSWERED_LAUNCHES_MAX,
+    EXECUTOR_REPORTS_MAX,
     FRAMEWORK_FILTERS_MAX,
+    OPERATIONS_MAX,
     ORPHAN_UPDATES_MAX,
     PENDING_UPDATES_MAX,
 )
@@ -25,28 +27,29 @@ from raftleader.state.cluster import (
     Agent,
     ClusterState,
     CompletedTask,
+    Executor,
+    ExecutorKey,
     Framework,
+    InverseAnswer,
+    InverseOfferRow,
+    OperationKey,
+    OperationRow,
     OutstandingOffer,
     Task,
 )
-from raftleader.state.indexes import rebuild_indexes
-from raftleader.state.validation import resources_problem
-
-INDEXES = (
-    "agent_ids_by_key",
-    "offers_by_framework",
-    "offers_by_agent",
-    "tasks_by_framework",
-    "tasks_by_agent",
-    "completed_by_framework",
-    "allocated",
-    "capacity",
+from raftleader.state.indexes import INDEXES, rebuild_indexes
+from raftleader.state.resource_checks import (
+    divided_part,
+    is_made,
+    resources_problem,
+    twin_volume,
 )
 
 
 def violations(state: ClusterState) -> list[str]:
     """Everything that is wrong, in words; empty if nothing is. Looks at every row."""
     return [
+        *wrong_operators_part(state),
         *_wrong_agents(state),
         *_wrong_rows(state),
         *_wrong_indexes(state),
@@ -62,6 +65,14 @@ def _wrong_rows(state: ClusterState) -> Iterator[str]:
         yield from wrong_task(state, key, task)
     for key, completed in state.completed_tasks.items():
         yield from wrong_completed(state, key, completed)
+    for executor_key, executor in state.executors.items():
+        yield from wrong_executor(state, executor_key, executor)
+    for operation_key, operation in state.operations.items():
+        yield from wrong_operation(state, operation_key, operation)
+    for offer_id, inverse in state.inverse_offers.items():
+        yield from wrong_inverse_offer(state, offer_id, inverse)
+    for agent_id, answers in state.inverse_answers.items():
+        yield from wrong_answers(state, agent_id, answers)
 
 
 def _wrong_agents(state: ClusterState) -> Iterator[str]:
@@ -70,16 +81,23 @@ def _wrong_agents(state: ClusterState) -> Iterator[str]:
     offered: dict[AgentId, Resources] = {}
     for task in state.tasks.values():
         if not task.state.is_terminal:
-            agent_id = task.info.agent_id
-            yield from _add(used, agent_id, task.info.resources, "used")
+            part = task.info.resources.exclusive()
+            yield from _add(used, task.info.agent_id, part, "used")
+    for executor in state.executors.values():
+        part = executor.info.resources
+        yield from _add(used, executor.agent_id, part, "used")
     for offer in state.offers.values():
-        yield from _add(offered, offer.agent_id, offer.resources, "offered")
-    for agent in state.agents.values():
-        if agent.used != used.get(agent.id, EMPTY):
-            yield f"agent {agent.id}: used is {agent.used}, not the sum of its tasks"
-        if agent.offered != offered.get(agent.id, EMPTY):
-            yield f"agent {agent.id}: offered is {agent.offered}, not the sum of offers"
+        part = offer.resources.exclusive()
+        yield from _add(offered, offer.agent_id, part, "offered")
+    for agent_id, agent in state.agents.items():
+        if agent.id != agent_id:
+            yield f"agent {agent_id}: its row says {agent.id}"
+        if agent.used != used.get(agent_id, EMPTY):
+            yield f"agent {agent_id}: used is {agent.used}, not the sum of its tasks"
+        if agent.offered != offered.get(agent_id, EMPTY):
+            yield f"agent {agent_id}: offered is {agent.offered}, not the sum of offers"
         yield from wrong_agent(agent)
+        yield from wrong_gone_agent(state, agent_id)
 
 
 def _add(
@@ -96,8 +114,10 @@ def _add(
 
 def wrong_agent(agent: Agent) -> Iterator[str]:
     """What is wrong with the row itself, and with its accounts."""
-    total = agent.info.resources
+    total = agent.total
     for name, part in (
+        ("announced", agent.info.resources),
+        ("dynamic", agent.dynamic),
         ("total", total),
         ("used", agent.used),
         ("offered", agent.offered),
@@ -105,6 +125,13 @@ def wrong_agent(agent: Agent) -> Iterator[str]:
         if resources_problem(part) is not None:
             yield f"agent {agent.id}: {name} is not canonical: {part}"
             return
+    if agent.dynamic.only(is_made) != agent.dynamic:
+        yield f"agent {agent.id}: nothing was made of what is in {agent.dynamic}"
+    twin = twin_volume(agent.dynamic)
+    if twin is not None:
+        yield f"agent {agent.id}: two volumes have the id {twin!r}"
+    if len(agent.executor_reports) > EXECUTOR_REPORTS_MAX:
+        yield f"agent {agent.id}: remembers too many ends of executors"
     offered = agent.offered
     try:
         taken = agent.used + offered
@@ -116,14 +143,22 @@ def wrong_agent(agent: Agent) -> Iterator[str]:
         yield f"agent {agent.id}: {error}"
         return
     if agent.shrunk:
-        if total.contains(agent.used):
+        if not agent.is_too_small:
             yield f"agent {agent.id}: marked as shrunk, but its tasks fit"
         if agent.offered:
             yield f"agent {agent.id}: shrunk, and something is offered"
-    elif not fits:
-        yield f"agent {agent.id}: {agent.used} used, {agent.offered} offered of {total}"
+    elif not fits or agent.is_too_small:
+        yield f"agent {agent.id}: {agent.used} used, {offered} offered of {total}"
+    elif divided_part(taken, total) is not None:
+        yield f"agent {agent.id}: {divided_part(taken, total)} was divided"
     if agent.unreachable_ms is not None and agent.offered:
         yield f"agent {agent.id}: unreachable, and something is offered"
+
+
+def wrong_gone_agent(state: ClusterState, agent_id: AgentId) -> Iterator[str]:
+    """What is gone does not come back."""
+    if agent_id in state.gone_agents:
+        yield f"agent {agent_id}: registered and gone"
 
 
 def wrong_framework(
@@ -139,6 +174,8 @@ def wrong_framework(
         yield f"{name}: connected or with a deadline, not both, not neither"
     if not set(framework.suppressed_roles) <= set(framework.info.roles):
         yield f"{name}: suppresses a role it does not have"
+    if not set(framework.offer_constraints) <= set(framework.info.roles):
+        yield f"{name}: constrains a role it does not have"
     yield from _wrong_memory(name, framework)
 
 
@@ -179,8 +216,15 @@ def wrong_task(state: ClusterState, key: TaskKey, task: Task) -> Iterator[str]:
     name = f"task {key[1]} of {key[0]}"
     if task.key != key:
         yield f"{name}: its row says {task.key}"
-    if task.info.agent_id not in state.agents:
-        yield f"{name}: on unknown agent {task.info.agent_id}"
+    if not task.state.is_terminal:
+        agent_id = task.info.agent_id
+        if agent_id not in state.agents:
+            yield f"{name}: on unknown agent {agent_id}"
+        executor = task.info.executor
+        if executor is not None:
+            row = state.executors.get((key[0], agent_id, executor.executor_id))
+            if row is None or row.info != executor:
+                yield f"{name}: no executor {executor.executor_id} runs it"
     if not task.info.resources or resources_problem(task.info.resources):
         yield f"{name}: resources are empty or not canonical"
     yield from _wrong_updates(state, name, task)
@@ -222,6 +266,76 @@ def wrong_completed(
         yield f"{name}: has not ended"
 
 
+def wrong_executor(
+    state: ClusterState, key: ExecutorKey, executor: Executor
+) -> Iterator[str]:
+    """What is wrong with the row under that key. Framework and agent come first."""
+    name = f"executor {key[2]} of {key[0]}"
+    if executor.key != key:
+        yield f"{name}: its row says {executor.key}"
+    if executor.agent_id not in state.agents:
+        yield f"{name}: on unknown agent {executor.agent_id}"
+    resources = executor.info.resources
+    if resources_problem(resources) is not None:
+        yield f"{name}: resources are not canonical"
+    elif resources.exclusive() != resources:
+        yield f"{name}: holds what is shared"
+    if (
+        executor.framework_id not in state.frameworks
+        and not executor.is_shutdown_wanted
+    ):
+        yield f"{name}: its framework is gone, and it is not to be shut down"
+
+
+def wrong_operation(
+    state: ClusterState, key: OperationKey, row: OperationRow
+) -> Iterator[str]:
+    """What is wrong with the row under that key. Its framework comes first."""
+    name = f"operation {key[1]} of {key[0]}"
+    if (row.framework_id, row.status.operation_id) != key:
+        yield f"{name}: its row says {row.status.operation_id} of {row.framework_id}"
+    if row.framework_id not in state.frameworks:
+        yield f"{name}: its framework is gone"
+    if row.status.uuid is None:
+        yield f"{name}: a status without uuid"
+
+
+def wrong_inverse_offer(
+    state: ClusterState, key: OfferId, row: InverseOfferRow
+) -> Iterator[str]:
+    """What is wrong with the row under that key. Framework and agent come first."""
+    name = f"inverse offer {key}"
+    if row.id != key:
+        yield f"{name}: its row says {row.id}"
+    if row.framework_id not in state.frameworks:
+        yield f"{name}: of unknown framework {row.framework_id}"
+    if row.agent_id not in state.agents:
+        yield f"{name}: on unknown agent {row.agent_id}"
+
+
+def wrong_answers(
+    state: ClusterState, agent_id: AgentId, answers: tuple[InverseAnswer, ...]
+) -> Iterator[str]:
+    """What is wrong with the answers for that agent, which comes first."""
+    if agent_id not in state.agents:
+        yield f"answers to inverse offers of unknown agent {agent_id}"
+    framework_ids = [answer.framework_id for answer in answers]
+    if not framework_ids or len(set(framework_ids)) != len(framework_ids):
+        yield f"agent {agent_id}: not one answer of each framework that answered"
+
+
+def wrong_operators_part(state: ClusterState) -> Iterator[str]:
+    """What is wrong with what operators set."""
+    scheduled = {machine for window in state.windows for machine in window.machines}
+    for machine in state.down_machines:
+        if machine not in scheduled:
+            yield f"{machine}: down, and not in the maintenance schedule"
+    for role, quota in state.quotas.items():
+        amounts = (*quota.limits.values(), *quota.guarantees.values())
+        if any(amount < 0 for amount in amounts):
+            yield f"quota of role {role}: an amount below zero"
+
+
 def _wrong_indexes(state: ClusterState) -> Iterator[str]:
     rebuilt = attrs.evolve(state)
     rebuild_indexes(rebuilt)
@@ -229,7 +343,11 @@ def _wrong_indexes(state: ClusterState) -> Iterator[str]:
         kept, made = getattr(state, name), getattr(rebuilt, name)
         if kept != made:
             yield f"index {name} is not what the tables say"
-    for framework_id, ring in state.completed_by_framework.items():
-        made_ring = rebuilt.completed_by_framework.get(framework_id, {})
-        if list(ring) != list(made_ring):
-            yield f"completed tasks of {framework_id}: ring and table differ in order"
+    for name in ("completed_by_framework", "operations_by_framework"):
+        made = getattr(rebuilt, name)
+        for framework_id, ring in getattr(state, name).items():
+            if list(ring) != list(made.get(framework_id, ())):
+                yield f"{name} of {framework_id}: ring and table differ in order"
+    for framework_id, operations in state.operations_by_framework.items():
+        if len(operations) > OPERATIONS_MAX:
+            yield f"framework {framework_id}: too many operations"

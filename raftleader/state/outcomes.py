@@ -8,6 +8,7 @@ from collections.abc import Set
 import attrs
 
 from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskKey
+from raftleader.state.cluster import ExecutorKey, OperationKey
 
 
 class Refusal(enum.Enum):
@@ -80,15 +81,21 @@ class Touched:
 
     Attributes:
         frameworks: Subscribed, disconnected, suppressed, removed...
-        agents: Registered, unreachable, or with other free resources.
+        agents: Registered, unreachable, or with other (free) resources.
         offers: Made, consumed or rescinded.
         tasks: Launched, updated, acknowledged, to be killed.
+        executors: Launched, to be shut down, ended.
+        operations: Performed or refused, acknowledged.
+        inverse_offers: Made, answered or rescinded.
     """
 
     frameworks: Set[FrameworkId] = frozenset()
     agents: Set[AgentId] = frozenset()
     offers: Set[OfferId] = frozenset()
     tasks: Set[TaskKey] = frozenset()
+    executors: Set[ExecutorKey] = frozenset()
+    operations: Set[OperationKey] = frozenset()
+    inverse_offers: Set[OfferId] = frozenset()
 
 
 @attrs.frozen(kw_only=True)

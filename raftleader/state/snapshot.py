@@ -1,9 +1,10 @@
 """The state as bytes, and back.
 
 Canonical: equal states give equal bytes, whatever way they came about. Tables are
-written by ascending key. Two dicts are rings whose order decides what is forgotten
-first (``completed_tasks``, ``removed_frameworks``): they are written in that order,
-which is a result of the log. Indexes are not written; reading rebuilds them.
+written by ascending key. Some dicts are rings whose order decides what is forgotten
+first (``completed_tasks``, ``removed_frameworks``, ``gone_agents``, ``operations``):
+they are written in that order, which is a result of the log. Indexes are not written;
+reading rebuilds them.
 """
 
 from __future__ import annotations
@@ -13,19 +14,24 @@ import hashlib
 import msgspec
 
 from raftleader.errors import InvalidInputError
-from raftleader.protocol.ids import FrameworkId, NodeId
+from raftleader.protocol.ids import AgentId, FrameworkId, NodeId
+from raftleader.protocol.operator_values import MachineId, Quota, Window
 from raftleader.state.cluster import (
     Agent,
     ClusterState,
     CompletedTask,
+    Executor,
     Framework,
+    InverseAnswer,
+    InverseOfferRow,
+    OperationRow,
     OutstandingOffer,
     Task,
 )
 from raftleader.state.indexes import rebuild_indexes
 from raftleader.state.invariants import violations
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
 
 
 class _Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +49,14 @@ class _Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     tasks: tuple[Task, ...]
     completed_tasks: tuple[CompletedTask, ...]
     removed_frameworks: tuple[tuple[FrameworkId, int], ...]
+    executors: tuple[Executor, ...]
+    operations: tuple[tuple[str, OperationRow], ...]
+    quotas: dict[str, Quota]
+    windows: tuple[Window, ...]
+    down_machines: tuple[MachineId, ...]
+    gone_agents: tuple[tuple[AgentId, int], ...]
+    inverse_offers: tuple[InverseOfferRow, ...]
+    inverse_answers: tuple[tuple[AgentId, tuple[InverseAnswer, ...]], ...]
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
@@ -66,6 +80,16 @@ def encode_snapshot(state: ClusterState) -> bytes:
             tasks=tuple(row for _, row in sorted(state.tasks.items())),
             completed_tasks=tuple(state.completed_tasks.values()),
             removed_frameworks=tuple(state.removed_frameworks.items()),
+            executors=tuple(row for _, row in sorted(state.executors.items())),
+            operations=tuple((key[1], row) for key, row in state.operations.items()),
+            quotas=state.quotas,
+            windows=state.windows,
+            down_machines=state.down_machines,
+            gone_agents=tuple(state.gone_agents.items()),
+            inverse_offers=tuple(
+                row for _, row in sorted(state.inverse_offers.items())
+            ),
+            inverse_answers=tuple(sorted(state.inverse_answers.items())),
         )
     )
 
@@ -104,6 +128,14 @@ def decode_snapshot(data: bytes, *, cluster_id: str | None = None) -> ClusterSta
         tasks={row.key: row for row in read.tasks},
         completed_tasks={(r.framework_id, r.task_id): r for r in read.completed_tasks},
         removed_frameworks=dict(read.removed_frameworks),
+        executors={row.key: row for row in read.executors},
+        operations={(row.framework_id, name): row for name, row in read.operations},
+        quotas=read.quotas,
+        windows=read.windows,
+        down_machines=read.down_machines,
+        gone_agents=dict(read.gone_agents),
+        inverse_offers={row.id: row for row in read.inverse_offers},
+        inverse_answers=dict(read.inverse_answers),
     )
     rebuild_indexes(state)
     broken = violations(state)

@@ -1,8 +1,8 @@
 """The only functions that change the tables of a ``ClusterState``.
 
-They keep what belongs together together: a task's or an offer's row, the account
-of its agent (``used``, ``offered``), the share of its framework (``allocated``),
-and the indexes. No other module assigns to a table.
+They keep what belongs together together: a task's, an executor's or an offer's row,
+the account of its agent (``used``, ``offered``), the share of its framework
+(``allocated``), and the indexes. No other module assigns to a table of rows.
 
 They assume that the caller has decided (resources fit, rows exist): a violation
 is a bug, and asserts.
@@ -10,7 +10,6 @@ is a bug, and asserts.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable
 from typing import TypeVar
 
@@ -21,19 +20,33 @@ from raftleader.limits import (
     COMPLETED_TASKS_MAX,
     RESCINDS_MAX,
 )
-from raftleader.protocol.ids import FrameworkId, OfferId, TaskId, TaskKey
-from raftleader.state.bounds import ANSWERED_LAUNCHES_MAX
+from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskKey
+from raftleader.protocol.resources import Resources
+from raftleader.state.bounds import ANSWERED_LAUNCHES_MAX, OPERATIONS_MAX
 from raftleader.state.cluster import (
     Agent,
     ClusterState,
     CompletedTask,
+    Executor,
+    ExecutorKey,
     Framework,
+    InverseOfferRow,
+    OperationKey,
+    OperationRow,
     OutstandingOffer,
     Rescinded,
     Task,
 )
 from raftleader.state.context import Context
-from raftleader.state.indexes import allocate, count
+from raftleader.state.indexes import (
+    allocate,
+    count,
+    index_executor,
+    index_inverse_offer,
+    index_offer,
+    index_operation,
+)
+from raftleader.state.launch_names import launch_name
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -50,9 +63,11 @@ def drop_framework(
 ) -> None:
     """Replace a framework's row by a tombstone, and forget its completed tasks.
 
-    Its offers must be gone; tasks of it may remain.
+    Its offers and operations must be gone; tasks and executors of it may remain.
     """
     assert framework_id not in state.offers_by_framework
+    assert framework_id not in state.inverse_offers_by_framework
+    assert framework_id not in state.operations_by_framework
     del state.frameworks[framework_id]
     for key in state.completed_by_framework.pop(framework_id, ()):
         del state.completed_tasks[key]
@@ -73,22 +88,37 @@ def set_agent(state: ClusterState, ctx: Context, agent: Agent) -> None:
     state.agent_ids_by_key[agent.key] = agent.id
 
 
+def drop_agent(state: ClusterState, ctx: Context, agent_id: AgentId) -> None:
+    """Delete an agent's row. Nobody may hold anything of it; tasks that have ended
+    may remain."""
+    agent = state.agents.pop(agent_id)
+    assert not agent.used and not agent.offered
+    assert agent_id not in state.offers_by_agent
+    assert agent_id not in state.inverse_offers_by_agent
+    assert agent_id not in state.executors_by_agent
+    if agent.unreachable_ms is None:
+        count(state.capacity, agent.info.resources, -1)
+    del state.agent_ids_by_key[agent.key]
+    ctx.agents[agent_id] = None
+
+
 def add_offer(state: ClusterState, ctx: Context, offer: OutstandingOffer) -> None:
-    """Take the offer's resources from its agent's free ones."""
+    """Take the offer's resources from its agent's free ones; but not what is shared,
+    which nobody takes."""
     agent = state.agents[offer.agent_id]
-    _put_agent(state, ctx, replace(agent, offered=agent.offered + offer.resources))
-    allocate(state, offer.role, offer.framework_id, offer.resources, +1)
+    offered = agent.offered + offer.resources.exclusive()
+    _put_agent(state, ctx, replace(agent, offered=offered))
     state.offers[offer.id] = offer
-    state.offers_by_framework.setdefault(offer.framework_id, {})[offer.id] = None
-    state.offers_by_agent.setdefault(offer.agent_id, {})[offer.id] = None
+    index_offer(state, offer)
     ctx.offers[offer.id] = None
 
 
 def drop_offer(state: ClusterState, ctx: Context, offer: OutstandingOffer) -> None:
     """Give the offer's resources back to its agent."""
     agent = state.agents[offer.agent_id]
-    _put_agent(state, ctx, replace(agent, offered=agent.offered - offer.resources))
-    allocate(state, offer.role, offer.framework_id, offer.resources, -1)
+    exclusive = offer.resources.exclusive()
+    _put_agent(state, ctx, replace(agent, offered=agent.offered - exclusive))
+    allocate(state, offer.role, offer.framework_id, exclusive, -1)
     del state.offers[offer.id]
     _remove(state.offers_by_framework, offer.framework_id, offer.id)
     _remove(state.offers_by_agent, offer.agent_id, offer.id)
@@ -167,20 +197,95 @@ def complete_task(state: ClusterState, ctx: Context, task: Task) -> None:
         del state.completed_tasks[oldest]
 
 
-def launch_name(task_id: TaskId, offer_ids: tuple[OfferId, ...]) -> bytes:
-    """16 bytes that name the launch of a task from these offers."""
-    hasher = hashlib.blake2b(digest_size=16)
-    for part in (task_id, *offer_ids):
-        encoded = part.encode()
-        hasher.update(len(encoded).to_bytes(4, "big"))
-        hasher.update(encoded)
-    return hasher.digest()
+def add_executor(state: ClusterState, ctx: Context, executor: Executor) -> None:
+    """Insert an executor's row; it holds its resources as long as the row exists."""
+    key = executor.key
+    assert key not in state.executors
+    _charge(state, ctx, executor.agent_id, executor.info.resources, +1)
+    state.executors[key] = executor
+    index_executor(state, executor)
+    ctx.executors[key] = None
+
+
+def change_executor(state: ClusterState, ctx: Context, executor: Executor) -> None:
+    """Replace an executor's row; what it holds stays as it is."""
+    old = state.executors[executor.key]
+    assert (old.info, old.role) == (executor.info, executor.role)
+    state.executors[executor.key] = executor
+    ctx.executors[executor.key] = None
+
+
+def drop_executor(state: ClusterState, ctx: Context, key: ExecutorKey) -> None:
+    """Delete an executor's row; what it held is free again."""
+    executor = state.executors.pop(key)
+    resources = executor.info.resources
+    _charge(state, ctx, executor.agent_id, resources, -1)
+    allocate(state, executor.role, executor.framework_id, resources, -1)
+    _remove(state.executors_by_framework, executor.framework_id, key)
+    _remove(state.executors_by_agent, executor.agent_id, key)
+    ctx.executors[key] = None
+
+
+def add_operation(state: ClusterState, ctx: Context, row: OperationRow) -> None:
+    """Insert an operation's row, as the newest of its framework.
+
+    An older one of the same name, and the oldest beyond a bound, are forgotten but
+    for their names.
+    """
+    assert row.status.operation_id is not None
+    key = (row.framework_id, row.status.operation_id)
+    if key in state.operations:
+        forget_operation(state, ctx, key)
+    state.operations[key] = row
+    index_operation(state, key[1], row)
+    ctx.operations[key] = None
+    members = state.operations_by_framework[row.framework_id]
+    if len(members) > OPERATIONS_MAX:
+        forget_operation(state, ctx, next(iter(members)))
+
+
+def forget_operation(state: ClusterState, ctx: Context, key: OperationKey) -> None:
+    """Delete an operation's row. Its framework, if it is known, remembers the name:
+    a repeated ACCEPT must not perform it again (promise P3)."""
+    row = state.operations.pop(key)
+    _remove(state.operations_by_framework, row.framework_id, key)
+    ctx.operations[key] = None
+    if row.framework_id in state.frameworks:
+        name = launch_name(key[1], row.offer_ids, kind="operation")
+        remember_launches(state, ctx, row.framework_id, [name])
+
+
+def add_inverse_offer(state: ClusterState, ctx: Context, row: InverseOfferRow) -> None:
+    """Insert an inverse offer. It holds nothing."""
+    assert row.id not in state.inverse_offers
+    state.inverse_offers[row.id] = row
+    index_inverse_offer(state, row)
+    ctx.inverse_offers[row.id] = None
+
+
+def drop_inverse_offer(state: ClusterState, ctx: Context, offer_id: OfferId) -> None:
+    """Delete an inverse offer's row."""
+    row = state.inverse_offers.pop(offer_id)
+    _remove(state.inverse_offers_by_framework, row.framework_id, offer_id)
+    _remove(state.inverse_offers_by_agent, row.agent_id, offer_id)
+    ctx.inverse_offers[offer_id] = None
+
+
+def convert_agent(
+    state: ClusterState, ctx: Context, agent_id: AgentId, dynamic: Resources
+) -> None:
+    """What was made of the agent's resources is ``dynamic`` from now on.
+
+    What is used and offered of it must be part of that.
+    """
+    agent = replace(state.agents[agent_id], dynamic=dynamic)
+    _put_agent(state, ctx, replace(agent, shrunk=agent.is_too_small))
 
 
 def remember_launches(
     state: ClusterState, ctx: Context, framework_id: FrameworkId, names: list[bytes]
 ) -> None:
-    """Remember launches that were decided and have no row."""
+    """Remember what was decided and has no row that would show it."""
     framework = state.frameworks[framework_id]
     kept = (*framework.answered_launches, *names)[-ANSWERED_LAUNCHES_MAX:]
     set_framework(state, ctx, replace(framework, answered_launches=kept))
@@ -200,20 +305,22 @@ def _move_charge(
         return
     task = new or old
     assert task is not None
-    agent = state.agents[task.info.agent_id]
-    if is_charged:
-        used = agent.used + task.info.resources
-    else:
-        used = agent.used - task.info.resources
-    shrunk = agent.shrunk and not agent.info.resources.contains(used)
-    _put_agent(state, ctx, replace(agent, used=used, shrunk=shrunk))
-    allocate(
-        state,
-        task.role,
-        task.framework_id,
-        task.info.resources,
-        +1 if is_charged else -1,
-    )
+    sign = +1 if is_charged else -1
+    exclusive = task.info.resources.exclusive()
+    _charge(state, ctx, task.info.agent_id, exclusive, sign)
+    allocate(state, task.role, task.framework_id, exclusive, sign)
+
+
+def _charge(
+    state: ClusterState, ctx: Context, agent_id: AgentId, part: Resources, sign: int
+) -> None:
+    if not part:
+        return
+    agent = state.agents[agent_id]
+    agent = replace(agent, used=agent.used + part if sign > 0 else agent.used - part)
+    if agent.shrunk:
+        agent = replace(agent, shrunk=agent.is_too_small)
+    _put_agent(state, ctx, agent)
 
 
 def _remove(index: dict[K, dict[V, None]], owner: K, member: V) -> None:

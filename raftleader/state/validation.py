@@ -6,7 +6,6 @@ here it is checked again, because whatever is in the log is applied by everyone.
 
 from __future__ import annotations
 
-from raftleader.errors import InvalidInputError
 from raftleader.limits import (
     FAILOVER_TIMEOUT_S_MAX,
     ID_CHARS_MAX,
@@ -20,24 +19,12 @@ from raftleader.protocol.frameworks import FrameworkInfo, role_problem
 from raftleader.protocol.ids import id_problem
 from raftleader.protocol.resources import Resources
 from raftleader.protocol.tasks import TaskInfo
-from raftleader.state.bounds import SCALAR_MILLIS_MAX, WEIGHT_MILLIS_MAX
-
-
-def resources_problem(resources: Resources) -> str | None:
-    """Amounts must be canonical (``Resources.of``) and not absurdly large."""
-    for key, millis in resources.scalars.items():
-        if not 0 < millis <= SCALAR_MILLIS_MAX:
-            return f"{key}: {millis} thousandths is not a usable amount"
-    if resources.ranges or resources.sets:
-        try:
-            canonical = Resources.of(
-                resources.scalars, resources.ranges, resources.sets
-            )
-        except InvalidInputError as error:
-            return str(error)
-        if canonical != resources:
-            return "ranges and sets must be in ascending order and disjoint"
-    return None
+from raftleader.state.bounds import WEIGHT_MILLIS_MAX
+from raftleader.state.resource_checks import (
+    is_made,
+    keys_of,
+    resources_problem,
+)
 
 
 def framework_problem(info: FrameworkInfo, suppressed: tuple[str, ...]) -> str | None:
@@ -86,6 +73,8 @@ def agent_problem(key: str, info: AgentInfo) -> str | None:
     if names > RESOURCE_NAMES_MAX:
         return f"resources: {names} different ones are more than {RESOURCE_NAMES_MAX}"
     problem = resources_problem(resources)
+    if problem is None and any(is_made(key) for key in keys_of(resources)):
+        problem = "an agent announces no dynamic reservations and no volumes"
     return None if problem is None else f"resources: {problem}"
 
 

@@ -11,11 +11,11 @@ from msgspec.structs import replace
 
 from raftleader.protocol.ids import FrameworkId
 from raftleader.state.cluster import ClusterState
+from raftleader.state.indexes import OWNED
 from raftleader.state.snapshot_stream.format import (
     FRAME_BYTES,
     ITEMS_IN_ROW_MAX,
     MAGIC,
-    OWNED,
     PARTS_OF_FRAMEWORK,
     PARTS_OF_TASK,
     STEP_BYTES,
@@ -54,13 +54,19 @@ class _Content:
 
     @classmethod
     def of(cls, state: ClusterState) -> _Content:
+        operations = ((key[1], row) for key, row in state.operations.items())
         sections = (
             (Section.REMOVED, _reversed(state.removed_frameworks.items())),
+            (Section.GONE, _reversed(state.gone_agents.items())),
             (Section.FRAMEWORKS, _reversed(state.frameworks.values())),
             (Section.AGENTS, _reversed(state.agents.values())),
+            (Section.INVERSE_ANSWERS, _reversed(state.inverse_answers.items())),
             (Section.OFFERS, _reversed(state.offers.values())),
+            (Section.INVERSE_OFFERS, _reversed(state.inverse_offers.values())),
+            (Section.EXECUTORS, _reversed(state.executors.values())),
             (Section.TASKS, _reversed(state.tasks.values())),
             (Section.COMPLETED, _reversed(state.completed_tasks.values())),
+            (Section.OPERATIONS, _reversed(operations)),
         )
         return cls(
             header=Header(
@@ -71,6 +77,9 @@ class _Content:
                 leader_http=state.leader_http,
                 clock_ms=state.clock_ms,
                 weights=dict(state.weights),
+                quotas=dict(state.quotas),
+                windows=state.windows,
+                down_machines=state.down_machines,
             ),
             sections=sections,
             owners=tuple((name, _reversed(getattr(state, name))) for name in OWNED),

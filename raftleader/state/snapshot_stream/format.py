@@ -17,20 +17,25 @@ from typing import Any
 
 import msgspec
 
-from raftleader.protocol.ids import FrameworkId, NodeId
+from raftleader.protocol.ids import AgentId, FrameworkId, NodeId
+from raftleader.protocol.operator_values import MachineId, Quota, Window
 from raftleader.protocol.tasks import TaskStatus
 from raftleader.state.cluster import (
     Agent,
     CompletedTask,
     DurableFilter,
+    Executor,
     Framework,
+    InverseAnswer,
+    InverseOfferRow,
+    OperationRow,
     OutstandingOffer,
     Rescinded,
     Task,
 )
 
 MAGIC = b"RLSTATE\n"
-VERSION = 1
+VERSION = 2
 """Raised whenever an older reader would misread. A reader refuses all others."""
 
 CHUNK_BYTES = 64 * 1024
@@ -48,23 +53,25 @@ class Section(enum.IntEnum):
 
     HEADER = 1
     REMOVED = 2
-    FRAMEWORKS = 3
-    AGENTS = 4
-    OWNERS = 5
-    OFFERS = 6
-    TASKS = 7
-    COMPLETED = 8
-    END = 9
-    PART = 10
+    GONE = 3
+    FRAMEWORKS = 4
+    AGENTS = 5
+    INVERSE_ANSWERS = 6
+    OWNERS = 7
+    OFFERS = 8
+    INVERSE_OFFERS = 9
+    EXECUTORS = 10
+    TASKS = 11
+    COMPLETED = 12
+    OPERATIONS = 13
+    END = 14
+    PART = 15
 
 
-TABLES = (
-    Section.REMOVED,
-    Section.FRAMEWORKS,
-    Section.AGENTS,
-    Section.OFFERS,
-    Section.TASKS,
-    Section.COMPLETED,
+TABLES = tuple(
+    section
+    for section in Section
+    if section not in (Section.HEADER, Section.OWNERS, Section.END, Section.PART)
 )
 """Sections whose rows are counted. A row leans only on rows of earlier ones."""
 
@@ -79,10 +86,17 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     leader_http: str
     clock_ms: int
     weights: dict[str, int]
+    quotas: dict[str, Quota]
+    windows: tuple[Window, ...]
+    down_machines: tuple[MachineId, ...]
 
 
 class Owners(msgspec.Struct, frozen=True, array_like=True):
-    """The owners of ``index``, an attribute of the state, in their order there."""
+    """The owners of ``index``, an attribute of the state, in their order there.
+
+    They come and go in another order than their rows; so the order is in the stream,
+    before the rows.
+    """
 
     index: str
     owners: list[str]
@@ -103,16 +117,6 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     capacity: dict[str, int]
 
 
-OWNED = (
-    "offers_by_framework",
-    "offers_by_agent",
-    "tasks_by_framework",
-    "tasks_by_agent",
-    "completed_by_framework",
-)
-"""Indexes whose owners come and go in another order than their rows; so the order is
-in the stream, before the rows."""
-
 PARTS_OF_FRAMEWORK = ("filters", "rescinds", "orphan_updates", "answered_launches")
 PARTS_OF_TASK = ("pending", "statuses")
 ITEMS_IN_ROW_MAX = 8
@@ -132,6 +136,13 @@ agents_decoder = msgspec.msgpack.Decoder(list[Agent])
 offers_decoder = msgspec.msgpack.Decoder(list[OutstandingOffer])
 tasks_decoder = msgspec.msgpack.Decoder(list[Task])
 completed_decoder = msgspec.msgpack.Decoder(list[CompletedTask])
+gone_decoder = msgspec.msgpack.Decoder(list[tuple[AgentId, int]])
+executors_decoder = msgspec.msgpack.Decoder(list[Executor])
+operations_decoder = msgspec.msgpack.Decoder(list[tuple[str, OperationRow]])
+inverse_offers_decoder = msgspec.msgpack.Decoder(list[InverseOfferRow])
+inverse_answers_decoder = msgspec.msgpack.Decoder(
+    list[tuple[AgentId, tuple[InverseAnswer, ...]]]
+)
 items_decoders: dict[str, msgspec.msgpack.Decoder[Any]] = {
     "filters": msgspec.msgpack.Decoder(list[DurableFilter]),
     "rescinds": msgspec.msgpack.Decoder(list[Rescinded]),

@@ -11,16 +11,26 @@ from msgspec.structs import replace
 from raftleader.errors import InvalidInputError
 from raftleader.state.cluster import ClusterState
 from raftleader.state.indexes import (
+    OWNED,
     index_agent,
     index_completed,
+    index_executor,
+    index_inverse_offer,
     index_offer,
+    index_operation,
     index_task,
 )
 from raftleader.state.invariants import (
     wrong_agent,
+    wrong_answers,
     wrong_completed,
+    wrong_executor,
     wrong_framework,
+    wrong_gone_agent,
+    wrong_inverse_offer,
     wrong_offer,
+    wrong_operation,
+    wrong_operators_part,
     wrong_task,
 )
 from raftleader.state.snapshot_stream import format as layout
@@ -133,11 +143,18 @@ class Restoring:
         state.index, state.term = header.index, header.term
         state.leader, state.leader_http = header.leader, header.leader_http
         state.clock_ms, state.weights = header.clock_ms, header.weights
+        state.quotas, state.windows = header.quotas, header.windows
+        state.down_machines = header.down_machines
+        _refuse(wrong_operators_part(state))
         self._rows = dict.fromkeys(layout.TABLES, 0)
 
     def _read_removed(self, payload: bytearray) -> None:
         for framework_id, at_ms in layout.removed_decoder.decode(payload):
             self._put(self.state.removed_frameworks, framework_id, at_ms)
+
+    def _read_gone(self, payload: bytearray) -> None:
+        for agent_id, at_ms in layout.gone_decoder.decode(payload):
+            self._put(self.state.gone_agents, agent_id, at_ms)
 
     def _read_frameworks(self, payload: bytearray) -> None:
         state = self.state
@@ -150,6 +167,7 @@ class Restoring:
         state = self.state
         for agent in layout.agents_decoder.decode(payload):
             _refuse(wrong_agent(agent))
+            _refuse(wrong_gone_agent(state, agent.id))
             if agent.key in state.agent_ids_by_key:
                 _refuse([f"agent {agent.id}: another has its key"])
             self._put(state.agents, agent.id, agent)
@@ -157,10 +175,16 @@ class Restoring:
             self._used.claim(agent.used)
             self._offered.claim(agent.offered)
 
+    def _read_inverse_answers(self, payload: bytearray) -> None:
+        state = self.state
+        for agent_id, answers in layout.inverse_answers_decoder.decode(payload):
+            _refuse(wrong_answers(state, agent_id, answers))
+            self._put(state.inverse_answers, agent_id, answers)
+
     def _read_owners(self, payload: bytearray) -> None:
         """Make the places of an index, in their order; rows will fill them."""
         read = layout.owners_decoder.decode(payload)
-        if read.index not in layout.OWNED:
+        if read.index not in OWNED:
             raise InvalidInputError("snapshot", f"an index {read.index!r}")
         places = getattr(self.state, read.index)
         for owner in read.owners:
@@ -186,8 +210,31 @@ class Restoring:
             self._own(state.offers_by_agent, offer.agent_id)
             index_offer(state, offer)
             agent = state.agents[offer.agent_id]
-            if not self._offered.make_up(agent.id, agent.offered, offer.resources):
+            exclusive = offer.resources.exclusive()
+            if not self._offered.make_up(agent.id, agent.offered, exclusive):
                 _refuse([f"agent {agent.id}: offered is less than its offers"])
+
+    def _read_inverse_offers(self, payload: bytearray) -> None:
+        state = self.state
+        for offer in layout.inverse_offers_decoder.decode(payload):
+            _refuse(wrong_inverse_offer(state, offer.id, offer))
+            self._put(state.inverse_offers, offer.id, offer)
+            self._own(state.inverse_offers_by_framework, offer.framework_id)
+            self._own(state.inverse_offers_by_agent, offer.agent_id)
+            index_inverse_offer(state, offer)
+
+    def _read_executors(self, payload: bytearray) -> None:
+        state = self.state
+        for executor in layout.executors_decoder.decode(payload):
+            key = executor.key
+            _refuse(wrong_executor(state, key, executor))
+            self._put(state.executors, key, executor)
+            self._own(state.executors_by_framework, executor.framework_id)
+            self._own(state.executors_by_agent, executor.agent_id)
+            index_executor(state, executor)
+            agent, part = state.agents[executor.agent_id], executor.info.resources
+            if not self._used.make_up(agent.id, agent.used, part):
+                _refuse([f"agent {agent.id}: used is less than its executors"])
 
     def _read_tasks(self, payload: bytearray) -> None:
         state = self.state
@@ -202,7 +249,8 @@ class Restoring:
             if task.state.is_terminal:
                 continue
             agent = state.agents[task.info.agent_id]
-            if not self._used.make_up(agent.id, agent.used, task.info.resources):
+            exclusive = task.info.resources.exclusive()
+            if not self._used.make_up(agent.id, agent.used, exclusive):
                 _refuse([f"agent {agent.id}: used is less than its tasks"])
 
     def _read_completed(self, payload: bytearray) -> None:
@@ -213,6 +261,15 @@ class Restoring:
             self._put(state.completed_tasks, key, task)
             self._own(state.completed_by_framework, task.framework_id)
             index_completed(state, task)
+
+    def _read_operations(self, payload: bytearray) -> None:
+        state = self.state
+        for name, row in layout.operations_decoder.decode(payload):
+            key = (row.framework_id, name)
+            _refuse(wrong_operation(state, key, row))
+            self._put(state.operations, key, row)
+            self._own(state.operations_by_framework, row.framework_id)
+            index_operation(state, name, row)
 
     def _read_part(self, payload: bytearray) -> None:
         part = layout.part_decoder.decode(payload)
@@ -260,12 +317,17 @@ def _refuse(problems: Iterable[str]) -> None:
 _READERS: dict[int, Callable[[Restoring, bytearray], None]] = {
     Section.HEADER: Restoring._read_header,
     Section.REMOVED: Restoring._read_removed,
+    Section.GONE: Restoring._read_gone,
     Section.FRAMEWORKS: Restoring._read_frameworks,
     Section.AGENTS: Restoring._read_agents,
+    Section.INVERSE_ANSWERS: Restoring._read_inverse_answers,
     Section.OWNERS: Restoring._read_owners,
     Section.OFFERS: Restoring._read_offers,
+    Section.INVERSE_OFFERS: Restoring._read_inverse_offers,
+    Section.EXECUTORS: Restoring._read_executors,
     Section.TASKS: Restoring._read_tasks,
     Section.COMPLETED: Restoring._read_completed,
+    Section.OPERATIONS: Restoring._read_operations,
     Section.END: Restoring._read_end,
     Section.PART: Restoring._read_part,
 }

@@ -88,7 +88,7 @@ def test_decode_snapshot_refuses_other_versions_and_clusters(
     with pytest.raises(InvalidInputError, match=r"snapshot\.cluster_id"):
         decode_snapshot(data, cluster_id="other")
     fields = msgspec.msgpack.decode(data)
-    fields["version"] = 2
+    fields["version"] = 1
     with pytest.raises(InvalidInputError, match=r"snapshot\.version"):
         decode_snapshot(msgspec.msgpack.encode(fields))
 

@@ -159,7 +159,7 @@ def test_other_versions_clusters_and_strange_bytes_are_refused(stream: bytes) ->
     with pytest.raises(InvalidInputError, match=r"snapshot\.cluster_id"):
         Restoring("other").feed(stream)
     newer = layout.prelude.pack(layout.MAGIC, layout.VERSION + 1)
-    with pytest.raises(InvalidInputError, match=r"snapshot\.version: 2 is not 1"):
+    with pytest.raises(InvalidInputError, match=r"snapshot\.version: 3 is not 2"):
         Restoring("c").feed(newer + stream[len(newer) :])
     with pytest.raises(InvalidInputError, match="none of ours"):
         Restoring("c").feed(b"something else altogether")
