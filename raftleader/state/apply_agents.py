@@ -7,10 +7,12 @@ from msgspec.structs import replace
 from raftleader.protocol.agents import AgentInfo
 from raftleader.protocol.ids import AgentId
 from raftleader.protocol.tasks import Reason, TaskState
+from raftleader.state.apply_maintenance import tell_unavailability
 from raftleader.state.apply_tasks import record_status
 from raftleader.state.cluster import Agent, ClusterState
 from raftleader.state.commands import MarkUnreachable, RegisterAgent
 from raftleader.state.context import Context
+from raftleader.state.machines import is_machine_down, unavailability_of
 from raftleader.state.outcomes import (
     Accepted,
     Outcome,
@@ -29,9 +31,14 @@ def apply_register_agent(
     """Register an agent, or take a known one back.
 
     An agent that claims an id which is not its key's has a work directory of
-    another cluster, or a copied one: a person must look. Tasks that became
-    unreachable stay so until the agent reports them.
+    another cluster, or a copied one: a person must look. One that was declared gone
+    stays away for ever, one whose machine is down as long as that is so. Tasks that
+    became unreachable stay so until the agent reports them.
     """
+    if command.agent_id is not None and command.agent_id in state.gone_agents:
+        return _refused(Refusal.AGENT_GONE)
+    if is_machine_down(state, command.info):
+        return _refused(Refusal.MACHINE_DOWN)
     problem = agent_problem(command.key, command.info)
     known_id = state.agent_ids_by_key.get(command.key)
     if problem is None and command.agent_id not in (None, known_id):
@@ -57,22 +64,26 @@ def apply_register_agent(
 def _take_back(
     state: ClusterState, ctx: Context, agent: Agent, info: AgentInfo
 ) -> None:
-    if not info.resources.contains(agent.used + agent.offered):
-        rescind_offers(state, ctx, list(state.offers_by_agent.get(agent.id, ())))
-        agent = state.agents[agent.id]
-    if info.attributes != agent.info.attributes:
-        _clear_filters(state, ctx, agent.id)
-    set_agent(
-        state,
-        ctx,
-        replace(
-            agent,
-            info=info,
-            reregistered_ms=ctx.now_ms,
-            unreachable_ms=None,
-            shrunk=not info.resources.contains(agent.used),
-        ),
+    """What was made of its resources stays; if they no longer are what was offered,
+    the offers go."""
+    old = agent.info
+    came = replace(
+        agent, info=info, reregistered_ms=ctx.now_ms, unreachable_ms=None, shrunk=False
     )
+    came = replace(came, shrunk=came.is_too_small)
+    if came.shrunk or not came.total.contains(agent.used + agent.offered):
+        rescind_offers(state, ctx, list(state.offers_by_agent.get(agent.id, ())))
+        came = replace(came, offered=state.agents[agent.id].offered)
+    if (info.attributes, info.domain) != (old.attributes, old.domain):
+        _clear_filters(state, ctx, agent.id)
+    set_agent(state, ctx, came)
+    if (info.hostname, info.ip) != (old.hostname, old.ip):
+        before = unavailability_of(state, old)
+        tell_unavailability(state, ctx, agent.id, before, info)
+
+
+def _refused(refusal: Refusal) -> Rejected:
+    return Rejected(refusal=refusal, message=refusal.value)
 
 
 def _clear_filters(state: ClusterState, ctx: Context, agent_id: AgentId) -> None:

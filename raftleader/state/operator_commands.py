@@ -42,8 +42,9 @@ class SetSchedule(_Command, frozen=True, kw_only=True, tag="set-schedule"):
 
 
 class StartMaintenance(_Command, frozen=True, kw_only=True, tag="start-maintenance"):
-    """Machines of the schedule go down: their agents are removed, as if gone, and may
-    not register."""
+    """Machines of the schedule go down: their agents are unreachable, their tasks
+    LOST, and they may not register until the maintenance is stopped. Their ids,
+    reservations and volumes stay."""
 
     machines: tuple[MachineId, ...]
 
