@@ -21,12 +21,13 @@ class MemberInbox:
 
     Attributes:
         is_closed: The member has ended and hears no more.
-        is_held: A step is under way: nothing is handed on.
+        is_held: A step is under way, since ``held_at``: nothing is handed on.
     """
 
     def __init__(self, member: Member, wake_up: Callable[[], None]) -> None:
         self.is_closed = False
         self.is_held = False
+        self.held_at = 0.0
         self._kept: list[Callable[[], None]] = []
         self._member = member
         self._wake_up = wake_up
@@ -40,6 +41,7 @@ class MemberInbox:
     def hold(self) -> None:
         """A step begins."""
         self.is_held = True
+        self.held_at = trio.current_time()
 
     def release(self) -> None:
         """It has ended: hand on what came meanwhile."""

@@ -40,6 +40,9 @@ from transports.interface import Transport
 
 logger = logging.getLogger(__name__)
 
+STALL_S_MAX = 2.0
+"""A leader whose disk is silent for longer is silent too, so that another leads."""
+
 
 class RaftLog:
     """A ``ReplicatedLog`` whose members may change. ``run`` it once.
@@ -375,13 +378,12 @@ class RaftLog:
     async def _keep_alive(
         self, member: Member, mesh: Mesh[PeerMessage], inbox: MemberInbox
     ) -> None:
-        """Heartbeats while the disk takes longer than they may wait."""
+        """Heartbeats while the disk is slow, for a while."""
         while True:
             await trio.sleep(self._settings.heartbeat_s)
-            if inbox.is_held and not self._is_ended:
-                outgoing = member.keep_alive()
-                if outgoing:
-                    self._send(outgoing, mesh)
+            is_slow = inbox.is_held and not self._is_ended
+            if is_slow and trio.current_time() < inbox.held_at + STALL_S_MAX:
+                self._send(member.keep_alive(), mesh)
 
     def _send(self, outgoing: list[Outgoing], mesh: Mesh[PeerMessage]) -> None:
         frames: dict[str, list[bytes]] = {}

@@ -55,6 +55,28 @@ async def test_leader_whose_disk_stalls_keeps_its_office_and_commits_after_it(
         assert all(lab.cluster.nodes[name].commands == [b"slow"] for name in disks)
 
 
+async def test_leader_whose_disk_hangs_loses_its_office(
+    laboratory: Any, autojump_clock: MockClock
+) -> None:
+    disks = {name: SlowDisk() for name in ("n1", "n2", "n3")}
+    async with laboratory(run_blocking=disks) as lab:
+        await lab.cluster.start()
+        first = await lab.cluster.leader(timeout_s=5)
+        disks[first.node_id].stall_s = 60.0
+        async with trio.open_nursery() as nursery:
+
+            async def propose() -> None:
+                with pytest.raises(OutcomeUnknownError):
+                    await first.log.propose(b"hangs", timeout_s=30)
+
+            nursery.start_soon(propose)
+            second = await lab.cluster.leader(
+                among=lab.others(first.node_id), timeout_s=5
+            )
+            await second.log.propose(b"goes on", timeout_s=5)
+            assert b"goes on" in second.commands
+
+
 async def test_followers_whose_disks_stall_do_not_stop_each_others_loops(
     laboratory: Any, autojump_clock: MockClock
 ) -> None:
