@@ -47,6 +47,11 @@ def resources_problem(resources: Resources) -> str | None:
     return None
 
 
+def parts_problem(resources: Resources) -> str | None:
+    """As ``resources_problem``, for an operation: there must be something."""
+    return "Resource cannot be empty" if not resources else resources_problem(resources)
+
+
 @lru_cache(maxsize=65_536)
 def key_problem(key: str) -> str | None:
     """Why the key names nothing that can be. The words are Mesos' own where it has
