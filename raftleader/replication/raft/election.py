@@ -162,6 +162,8 @@ class Election:
             self._reply(message, is_granted=is_granted)
             if not is_granted:
                 self._ask_again(message)
+            if not is_covered and not self._hears_leader():
+                self._lose_extra_patience()
             return
         if message.term > group.term:
             if self._hears_leader() and not message.is_transfer:
@@ -203,6 +205,12 @@ class Election:
         if self._is_rival(message) and message.sender in self._refused_by:
             self._refused_by.discard(message.sender)
             group.send(message.sender, self._question(message.term, is_probe=True))
+
+    def _lose_extra_patience(self) -> None:
+        """Somebody wants to lead and cannot win against our log. Then we should, though
+        our disk was full a moment ago."""
+        group = self._group
+        group.deadline = min(group.deadline, group.now_s + group.timeout_s)
 
     def _may_grant(self, message: RequestVote) -> bool:
         """One vote a term, and the same one again if it is asked again."""
