@@ -39,9 +39,7 @@ def apply_set_quotas(state: ClusterState, ctx: Context, command: SetQuotas) -> O
     Offers in the way of the new limits are rescinded, and offers to others until
     what the guarantees ask for could be had.
     """
-    quotas = {
-        role: _canonical(quota) for role, quota in sorted(command.quotas.items())
-    }
+    quotas = {role: _canonical(quota) for role, quota in sorted(command.quotas.items())}
     for role, quota in quotas.items():
         problem = quota_problem(role, quota)
         if problem is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from msgspec.structs import replace
 
 from raftleader.errors import InvalidInputError
@@ -18,7 +20,7 @@ from raftleader.protocol.resource_keys import ResourceKind, is_shared_key
 from raftleader.protocol.resources import EMPTY, Resources
 from raftleader.state.cluster import Agent, ClusterState, OutstandingOffer
 from raftleader.state.context import Context
-from raftleader.state.conversions import plan_conversion
+from raftleader.state.conversions import Converted, plan_conversion
 from raftleader.state.operator_commands import OperateOnAgent
 from raftleader.state.outcomes import Accepted, Outcome, Refusal, Rejected
 from raftleader.state.tables import convert_agent, rescind_offers
@@ -37,24 +39,53 @@ def apply_operate_on_agent(
         return Rejected(
             refusal=Refusal.UNKNOWN_AGENT, message="No agent found with specified ID"
         )
-    plan = plan_conversion(
-        agent.total,
-        agent.unused,
-        command.operation,
-        principal=command.principal,
-        is_operator=True,
-    )
+    in_use = _shared_in_use(state, agent)
+    plan = _plan(command, agent.total, agent.unused, in_use)
     if isinstance(plan, str):
-        needed = _needed(command.operation)
-        if needed and not agent.unused.contains(needed):
-            return _insufficient(agent, needed)
-        return Rejected(refusal=Refusal.INVALID_OPERATION, message=plan)
-    if _is_shared_in_use(state, agent, plan.consumed):
-        return _insufficient(agent, plan.consumed)
+        insufficient = _is_only_amount(command, agent, in_use)
+        return Rejected(
+            refusal=Refusal.INSUFFICIENT_RESOURCES
+            if insufficient
+            else Refusal.INVALID_OPERATION,
+            message=plan,
+        )
     in_the_way = _offers_in_the_way(state, agent, plan.consumed)
     rescind_offers(state, ctx, [offer.id for offer in in_the_way])
     convert_agent(state, ctx, agent.id, plan.dynamic)
     return Accepted()
+
+
+def _plan(
+    command: OperateOnAgent,
+    total: Resources,
+    available: Resources,
+    in_use: frozenset[str],
+) -> Converted | str:
+    return plan_conversion(
+        total,
+        available,
+        command.operation,
+        principal=command.principal,
+        is_operator=True,
+        in_use=in_use,
+    )
+
+
+def _is_only_amount(
+    command: OperateOnAgent, agent: Agent, in_use: frozenset[str]
+) -> bool:
+    """Whether the operation would do if nothing were in use, or if the agent had
+    more: trying again later may help."""
+    total, needed = agent.total, _needed(command.operation)
+    if not isinstance(_plan(command, total, total, in_use), str):
+        return True
+    if not needed:
+        return False
+    try:
+        more = total + needed
+    except InvalidInputError:
+        return False
+    return not isinstance(_plan(command, more, needed, in_use), str)
 
 
 def _needed(operation: Conversion) -> Resources:
@@ -63,16 +94,16 @@ def _needed(operation: Conversion) -> Resources:
         match operation:
             case Reserve(resources=resources, source=source):
                 return resources.converted(_inner) if source is None else source
-            case Unreserve(resources=resources):
-                return resources
             case Create(volumes=volumes):
-                return volumes.converted(_disk_of)
-            case Destroy(volumes=volumes):
-                return volumes
+                return volumes.converted(_disk)
+            case Unreserve(resources=part) | Destroy(volumes=part):
+                return part
+            case ShrinkVolume(volume=part):
+                return part
             case GrowVolume(volume=volume, addition=addition):
                 return volume + addition
-            case ShrinkVolume(volume=volume):
-                return volume
+            case _:
+                assert_never(operation)
     except InvalidInputError:
         return EMPTY
 
@@ -81,26 +112,21 @@ def _inner(kind: ResourceKind) -> ResourceKind:
     return replace(kind, reservations=kind.reservations[:-1])
 
 
-def _disk_of(kind: ResourceKind) -> ResourceKind:
+def _disk(kind: ResourceKind) -> ResourceKind:
     return replace(kind, volume=None, is_shared=False)
 
 
-def _insufficient(agent: Agent, needed: Resources) -> Rejected:
-    return Rejected(
-        refusal=Refusal.INSUFFICIENT_RESOURCES,
-        message=f"Agent {agent.id} has not enough that is not in use: {needed} of"
-        f" {agent.unused}",
-    )
-
-
-def _is_shared_in_use(state: ClusterState, agent: Agent, consumed: Resources) -> bool:
+def _shared_in_use(state: ClusterState, agent: Agent) -> frozenset[str]:
     """What is shared is in nobody's account: the tasks themselves must be asked."""
-    shared = [key for key in consumed.scalars if is_shared_key(key)]
-    return bool(shared) and any(
-        key in state.tasks[task].info.resources.scalars
+    shared = {key for key in agent.total.scalars if is_shared_key(key)}
+    if not shared:
+        return frozenset()
+    return frozenset(
+        key
         for task in state.tasks_by_agent.get(agent.id, ())
-        for key in shared
         if not state.tasks[task].state.is_terminal
+        for key in state.tasks[task].info.resources.scalars
+        if key in shared
     )
 
 

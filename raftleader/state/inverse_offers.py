@@ -142,7 +142,9 @@ def _holders(state: ClusterState, agent: Agent) -> set[FrameworkId]:
         if not state.tasks[key].state.is_terminal
     }
     holders.update(key[0] for key in state.executors_by_agent.get(agent.id, ()))
-    return {framework_id for framework_id in holders if framework_id in state.frameworks}
+    return {
+        framework_id for framework_id in holders if framework_id in state.frameworks
+    }
 
 
 def _ask(
