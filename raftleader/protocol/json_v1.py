@@ -7,7 +7,8 @@ names the field: ``accept.operations[0].launch.task_infos[1].task_id``.
 
 from __future__ import annotations
 
-from raftleader.protocol.json_v1_calls import call_to_json, read_call
+from raftleader.protocol.json_v1_call_writers import call_to_json
+from raftleader.protocol.json_v1_calls import read_call
 from raftleader.protocol.json_v1_events import event_to_json, read_event
 from raftleader.protocol.json_v1_fields import write_json
 from raftleader.protocol.scheduler_api import Call, Event, Heartbeat

@@ -1,4 +1,4 @@
-"""Calls of the scheduler API in Mesos' JSON, both ways."""
+"""Calls of the scheduler API in Mesos' messages: how they are read."""
 
 from __future__ import annotations
 
@@ -6,67 +6,38 @@ from collections.abc import Callable
 
 from raftleader.limits import TASKS_PER_ACCEPT_MAX
 from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskId
-from raftleader.protocol.json_v1_fields import Fields, JsonObject, base64_text
-from raftleader.protocol.json_v1_frameworks import (
-    framework_info_to_json,
-    read_framework_info,
-)
-from raftleader.protocol.json_v1_tasks import (
-    kill_policy_to_json,
-    read_kill_grace_ms,
-    read_task_info,
-    task_info_to_json,
-)
-from raftleader.protocol.offers import (
-    Launch,
-    Operation,
-    UnsupportedOperation,
-    refuse_ms_of,
-)
+from raftleader.protocol.json_v1_commands import read_kill_grace_ms
+from raftleader.protocol.json_v1_constraints import read_offer_constraints
+from raftleader.protocol.json_v1_fields import Fields
+from raftleader.protocol.json_v1_frameworks import read_framework_info
+from raftleader.protocol.json_v1_operations import read_operation, read_uuid
+from raftleader.protocol.offers import Launch, LaunchGroup, refuse_ms_of
 from raftleader.protocol.scheduler_api import (
     Accept,
+    AcceptInverseOffers,
     Acknowledge,
+    AcknowledgeOperation,
     Call,
     Decline,
+    DeclineInverseOffers,
     Kill,
     Reconcile,
+    ReconcileOperation,
+    ReconcileOperations,
     ReconcileTask,
+    RequestResources,
     Revive,
+    SendMessage,
+    ShutdownExecutor,
     Subscribe,
     Suppress,
     Teardown,
     UnknownCall,
+    UpdateFramework,
 )
-from raftleader.protocol.tasks import TaskInfo
 
-UUID_BYTES = 16
-
-# Types that Mesos knows and this version does not serve.
-_NOT_SERVED = frozenset(
-    {
-        "UNKNOWN",
-        "ACCEPT_INVERSE_OFFERS",
-        "DECLINE_INVERSE_OFFERS",
-        "SHUTDOWN",
-        "ACKNOWLEDGE_OPERATION_STATUS",
-        "RECONCILE_OPERATIONS",
-        "MESSAGE",
-        "REQUEST",
-        "UPDATE_FRAMEWORK",
-    }
-)
-_OPERATIONS = frozenset(
-    {
-        "RESERVE",
-        "UNRESERVE",
-        "CREATE",
-        "DESTROY",
-        "GROW_VOLUME",
-        "SHRINK_VOLUME",
-        "CREATE_DISK",
-        "DESTROY_DISK",
-    }
-)
+MESSAGE_BYTES_MAX = 1024 * 1024
+"""Largest message between a scheduler and an executor."""
 
 
 def read_call(fields: Fields) -> Call:
@@ -75,7 +46,7 @@ def read_call(fields: Fields) -> Call:
     if kind is None:
         raise fields.invalid("type", "is required")
     framework_id = fields.identifier("framework_id")
-    if kind in _NOT_SERVED:
+    if kind == "UNKNOWN":
         known = FrameworkId(framework_id) if framework_id is not None else None
         return UnknownCall(type=kind, framework_id=known)
     if kind == "SUBSCRIBE":
@@ -99,6 +70,20 @@ def _read_subscribe(fields: Fields, framework_id: str | None) -> Subscribe:
         framework_info=info,
         framework_id=info.id,
         suppressed_roles=body.texts("suppressed_roles"),
+        offer_constraints=read_offer_constraints(body),
+    )
+
+
+def _read_update_framework(fields: Fields, framework_id: FrameworkId) -> Call:
+    body = fields.required_child("update_framework")
+    info = read_framework_info(body.required_child("framework_info"))
+    if framework_id != info.id:
+        raise body.invalid("framework_info.id", "must equal framework_id")
+    return UpdateFramework(
+        framework_id=framework_id,
+        framework_info=info,
+        suppressed_roles=body.texts("suppressed_roles"),
+        offer_constraints=read_offer_constraints(body),
     )
 
 
@@ -108,8 +93,10 @@ def _read_teardown(fields: Fields, framework_id: FrameworkId) -> Call:
 
 def _read_accept(fields: Fields, framework_id: FrameworkId) -> Call:
     body = fields.required_child("accept")
-    operations = tuple(_read_operation(item) for item in body.children("operations"))
-    count = sum(len(each.tasks) for each in operations if isinstance(each, Launch))
+    operations = tuple(map(read_operation, body.children("operations")))
+    count = sum(
+        len(each.tasks) for each in operations if isinstance(each, Launch | LaunchGroup)
+    )
     if count > TASKS_PER_ACCEPT_MAX:
         raise body.invalid("operations", f"launch more than {TASKS_PER_ACCEPT_MAX}")
     return Accept(
@@ -120,8 +107,8 @@ def _read_accept(fields: Fields, framework_id: FrameworkId) -> Call:
     )
 
 
-def _read_offer_ids(body: Fields) -> tuple[OfferId, ...]:
-    return tuple(OfferId(value) for value in body.identifiers("offer_ids"))
+def _read_offer_ids(body: Fields, name: str = "offer_ids") -> tuple[OfferId, ...]:
+    return tuple(OfferId(value) for value in body.identifiers(name))
 
 
 def _read_refuse_ms(body: Fields) -> int:
@@ -129,36 +116,29 @@ def _read_refuse_ms(body: Fields) -> int:
     return refuse_ms_of(filters.number("refuse_seconds") if filters else None)
 
 
-def _read_operation(fields: Fields) -> Operation:
-    kind = fields.text("type")
-    if kind == "LAUNCH":
-        tasks = fields.required_child("launch").children("task_infos")
-        return Launch(tasks=tuple(read_task_info(task) for task in tasks))
-    if kind == "LAUNCH_GROUP":
-        # As a launch of tasks we cannot honour, so that each is answered.
-        group = fields.required_child("launch_group").required_child("task_group")
-        return Launch(tasks=tuple(map(_read_grouped_task, group.children("tasks"))))
-    known = kind if kind in _OPERATIONS else None
-    return UnsupportedOperation(type=known or "UNKNOWN")
-
-
-def _read_grouped_task(fields: Fields) -> TaskInfo:
-    task = read_task_info(fields)
-    return TaskInfo(
-        name=task.name,
-        task_id=task.task_id,
-        agent_id=task.agent_id,
-        resources=task.resources,
-        command=task.command,
-        unsupported=("launch_group", *task.unsupported),
-    )
-
-
 def _read_decline(fields: Fields, framework_id: FrameworkId) -> Call:
     body = fields.required_child("decline")
     return Decline(
         framework_id=framework_id,
         offer_ids=_read_offer_ids(body),
+        refuse_ms=_read_refuse_ms(body),
+    )
+
+
+def _read_accept_inverse(fields: Fields, framework_id: FrameworkId) -> Call:
+    body = fields.required_child("accept_inverse_offers")
+    return AcceptInverseOffers(
+        framework_id=framework_id,
+        inverse_offer_ids=_read_offer_ids(body, "inverse_offer_ids"),
+        refuse_ms=_read_refuse_ms(body),
+    )
+
+
+def _read_decline_inverse(fields: Fields, framework_id: FrameworkId) -> Call:
+    body = fields.required_child("decline_inverse_offers")
+    return DeclineInverseOffers(
+        framework_id=framework_id,
+        inverse_offer_ids=_read_offer_ids(body, "inverse_offer_ids"),
         refuse_ms=_read_refuse_ms(body),
     )
 
@@ -189,18 +169,34 @@ def _read_agent_id(body: Fields) -> AgentId | None:
     return AgentId(agent_id) if agent_id is not None else None
 
 
+def _read_shutdown(fields: Fields, framework_id: FrameworkId) -> Call:
+    body = fields.required_child("shutdown")
+    return ShutdownExecutor(
+        framework_id=framework_id,
+        executor_id=body.required_identifier("executor_id"),
+        agent_id=AgentId(body.required_identifier("agent_id")),
+    )
+
+
 def _read_acknowledge(fields: Fields, framework_id: FrameworkId) -> Call:
     body = fields.required_child("acknowledge")
-    uuid = body.octets("uuid", bytes_max=UUID_BYTES)
-    if uuid is None:
-        raise body.invalid("uuid", "is required")
-    if len(uuid) != UUID_BYTES:
-        raise body.invalid("uuid", f"must be {UUID_BYTES} bytes, not {len(uuid)}")
     return Acknowledge(
         framework_id=framework_id,
+        uuid=read_uuid(body, "uuid"),
         agent_id=AgentId(body.required_identifier("agent_id")),
         task_id=TaskId(body.required_identifier("task_id")),
-        uuid=uuid,
+    )
+
+
+def _read_acknowledge_operation(fields: Fields, framework_id: FrameworkId) -> Call:
+    body = fields.required_child("acknowledge_operation_status")
+    return AcknowledgeOperation(
+        framework_id=framework_id,
+        uuid=read_uuid(body, "uuid"),
+        operation_id=body.required_identifier("operation_id"),
+        # Optional in the schema; Mesos refuses a call without it.
+        agent_id=AgentId(body.required_identifier("agent_id")),
+        resource_provider_id=body.identifier("resource_provider_id"),
     )
 
 
@@ -218,83 +214,51 @@ def _read_reconcile(fields: Fields, framework_id: FrameworkId) -> Call:
     )
 
 
+def _read_reconcile_operations(fields: Fields, framework_id: FrameworkId) -> Call:
+    body = fields.required_child("reconcile_operations")
+    return ReconcileOperations(
+        framework_id=framework_id,
+        operations=tuple(
+            ReconcileOperation(
+                operation_id=item.required_identifier("operation_id"),
+                agent_id=_read_agent_id(item),
+                resource_provider_id=item.identifier("resource_provider_id"),
+            )
+            for item in body.children("operations")
+        ),
+    )
+
+
+def _read_message(fields: Fields, framework_id: FrameworkId) -> Call:
+    body = fields.required_child("message")
+    return SendMessage(
+        framework_id=framework_id,
+        agent_id=AgentId(body.required_identifier("agent_id")),
+        executor_id=body.required_identifier("executor_id"),
+        data=body.required_octets("data", bytes_max=MESSAGE_BYTES_MAX),
+    )
+
+
+def _read_request(fields: Fields, framework_id: FrameworkId) -> Call:
+    fields.required_child("request")
+    return RequestResources(framework_id=framework_id)
+
+
 _READERS: dict[str, Callable[[Fields, FrameworkId], Call]] = {
     "TEARDOWN": _read_teardown,
     "ACCEPT": _read_accept,
     "DECLINE": _read_decline,
+    "ACCEPT_INVERSE_OFFERS": _read_accept_inverse,
+    "DECLINE_INVERSE_OFFERS": _read_decline_inverse,
     "REVIVE": _read_revive,
     "SUPPRESS": _read_suppress,
     "KILL": _read_kill,
+    "SHUTDOWN": _read_shutdown,
     "ACKNOWLEDGE": _read_acknowledge,
+    "ACKNOWLEDGE_OPERATION_STATUS": _read_acknowledge_operation,
     "RECONCILE": _read_reconcile,
+    "RECONCILE_OPERATIONS": _read_reconcile_operations,
+    "MESSAGE": _read_message,
+    "REQUEST": _read_request,
+    "UPDATE_FRAMEWORK": _read_update_framework,
 }
-
-
-def call_to_json(call: Call) -> JsonObject:
-    """The call as its framework would write it."""
-    kind, body = _body_of(call)
-    message: JsonObject = {"type": kind}
-    if call.framework_id is not None:
-        message["framework_id"] = {"value": call.framework_id}
-    if body is not None:
-        message[kind.lower()] = body
-    return message
-
-
-def _body_of(call: Call) -> tuple[str, JsonObject | None]:
-    match call:
-        case Subscribe():
-            info = framework_info_to_json(call.framework_info)
-            if call.framework_id is not None:
-                info["id"] = {"value": call.framework_id}
-            body: JsonObject = {"framework_info": info}
-            if call.suppressed_roles:
-                body["suppressed_roles"] = list(call.suppressed_roles)
-            return "SUBSCRIBE", body
-        case Teardown():
-            return "TEARDOWN", None
-        case Accept():
-            body = _offers_to_json(call.offer_ids, call.refuse_ms)
-            body["operations"] = [_operation_to_json(each) for each in call.operations]
-            return "ACCEPT", body
-        case Decline():
-            return "DECLINE", _offers_to_json(call.offer_ids, call.refuse_ms)
-        case Revive():
-            return "REVIVE", {"roles": list(call.roles)} if call.roles else None
-        case Suppress():
-            return "SUPPRESS", {"roles": list(call.roles)} if call.roles else None
-        case Kill():
-            body = _task_to_json(call.task_id, call.agent_id)
-            if call.grace_ms is not None:
-                body["kill_policy"] = kill_policy_to_json(call.grace_ms)
-            return "KILL", body
-        case Acknowledge():
-            body = _task_to_json(call.task_id, call.agent_id)
-            body["uuid"] = base64_text(call.uuid)
-            return "ACKNOWLEDGE", body
-        case Reconcile():
-            tasks = [_task_to_json(task.task_id, task.agent_id) for task in call.tasks]
-            return "RECONCILE", {"tasks": tasks}
-        case UnknownCall():
-            return call.type, None
-
-
-def _offers_to_json(offer_ids: tuple[OfferId, ...], refuse_ms: int) -> JsonObject:
-    return {
-        "offer_ids": [{"value": offer_id} for offer_id in offer_ids],
-        "filters": {"refuse_seconds": refuse_ms / 1000},
-    }
-
-
-def _operation_to_json(operation: Operation) -> JsonObject:
-    if isinstance(operation, UnsupportedOperation):
-        return {"type": operation.type}
-    tasks = [task_info_to_json(task) for task in operation.tasks]
-    return {"type": "LAUNCH", "launch": {"task_infos": tasks}}
-
-
-def _task_to_json(task_id: TaskId, agent_id: AgentId | None) -> JsonObject:
-    message: JsonObject = {"task_id": {"value": task_id}}
-    if agent_id is not None:
-        message["agent_id"] = {"value": agent_id}
-    return message

@@ -1,39 +1,46 @@
-"""Events of the scheduler API in Mesos' JSON, both ways."""
+"""Events of the scheduler API in Mesos' messages, both ways."""
 
 from __future__ import annotations
 
-import ipaddress
 import math
 
-from raftleader.protocol.agents import AgentInfo
 from raftleader.protocol.ids import AgentId, FrameworkId, OfferId
-from raftleader.protocol.json_v1_fields import Fields, JsonObject
-from raftleader.protocol.json_v1_resources import (
-    attributes_to_json,
-    read_attributes,
-    read_resources,
-    resources_to_json,
-)
-from raftleader.protocol.json_v1_tasks import (
+from raftleader.protocol.json_v1_agents import leader_info_to_json, read_leader_info
+from raftleader.protocol.json_v1_fields import (
     MESSAGE_CHARS_MAX,
-    read_task_status,
-    task_status_to_json,
+    Fields,
+    JsonObject,
 )
-from raftleader.protocol.offers import Offer
+from raftleader.protocol.json_v1_kinds import form_for
+from raftleader.protocol.json_v1_offers import (
+    inverse_offer_to_json,
+    offer_to_json,
+    read_inverse_offer,
+    read_offer,
+)
+from raftleader.protocol.json_v1_operations import (
+    operation_status_to_json,
+    read_operation_status,
+)
+from raftleader.protocol.json_v1_statuses import read_task_status, task_status_to_json
 from raftleader.protocol.scheduler_api import (
     Error,
     Event,
     Failure,
     Heartbeat,
-    LeaderInfo,
+    InverseOffers,
+    Message,
     Offers,
+    OperationUpdate,
     Rescind,
+    RescindInverseOffer,
     Subscribed,
     UnknownEvent,
     Update,
 )
 
-_PORT_MAX = 65535
+_DATA_BYTES_MAX = 16 * 1024 * 1024
+"""Most a client takes in one message of an executor."""
 
 
 def event_to_json(event: Event, capabilities: tuple[str, ...]) -> JsonObject:
@@ -50,8 +57,31 @@ def event_to_json(event: Event, capabilities: tuple[str, ...]) -> JsonObject:
         case Rescind():
             offer_id = {"value": event.offer_id}
             return {"type": "RESCIND", "rescind": {"offer_id": offer_id}}
+        case InverseOffers():
+            inverse = [
+                inverse_offer_to_json(offer, capabilities)
+                for offer in event.inverse_offers
+            ]
+            return {
+                "type": "INVERSE_OFFERS",
+                "inverse_offers": {"inverse_offers": inverse},
+            }
+        case RescindInverseOffer():
+            body: JsonObject = {"inverse_offer_id": {"value": event.inverse_offer_id}}
+            return {"type": "RESCIND_INVERSE_OFFER", "rescind_inverse_offer": body}
+        case OperationUpdate():
+            form = form_for(capabilities)
+            body = {"status": operation_status_to_json(event.status, form=form)}
+            return {"type": "UPDATE_OPERATION_STATUS", "update_operation_status": body}
+        case Message():
+            body = {
+                "agent_id": {"value": event.agent_id},
+                "executor_id": {"value": event.executor_id},
+                "data": event.data,
+            }
+            return {"type": "MESSAGE", "message": body}
         case Subscribed():
-            body: JsonObject = {
+            body = {
                 "framework_id": {"value": event.framework_id},
                 "heartbeat_interval_seconds": event.heartbeat_interval_s,
             }
@@ -75,19 +105,37 @@ def event_to_json(event: Event, capabilities: tuple[str, ...]) -> JsonObject:
 
 def read_event(fields: Fields) -> Event:
     """An event. A type we do not know is no error: clients ignore it."""
-    kind = fields.required_text("type")
+    kind = fields.text("type") or "UNKNOWN"
     match kind:
         case "HEARTBEAT":
             return Heartbeat()
         case "OFFERS":
             items = fields.required_child("offers").children("offers")
-            return Offers(offers=tuple(read_offer(item) for item in items))
+            return Offers(offers=tuple(map(read_offer, items)))
         case "UPDATE":
             status = fields.required_child("update").required_child("status")
             return Update(status=read_task_status(status))
         case "RESCIND":
             body = fields.required_child("rescind")
             return Rescind(offer_id=OfferId(body.required_identifier("offer_id")))
+        case "INVERSE_OFFERS":
+            items = fields.required_child("inverse_offers").children("inverse_offers")
+            return InverseOffers(inverse_offers=tuple(map(read_inverse_offer, items)))
+        case "RESCIND_INVERSE_OFFER":
+            body = fields.required_child("rescind_inverse_offer")
+            inverse_id = OfferId(body.required_identifier("inverse_offer_id"))
+            return RescindInverseOffer(inverse_offer_id=inverse_id)
+        case "UPDATE_OPERATION_STATUS":
+            body = fields.required_child("update_operation_status")
+            status = body.required_child("status")
+            return OperationUpdate(status=read_operation_status(status))
+        case "MESSAGE":
+            body = fields.required_child("message")
+            return Message(
+                agent_id=AgentId(body.required_identifier("agent_id")),
+                executor_id=body.required_identifier("executor_id"),
+                data=body.required_octets("data", bytes_max=_DATA_BYTES_MAX),
+            )
         case "SUBSCRIBED":
             return _read_subscribed(fields.required_child("subscribed"))
         case "FAILURE":
@@ -114,98 +162,5 @@ def _read_subscribed(body: Fields) -> Subscribed:
     return Subscribed(
         framework_id=FrameworkId(body.required_identifier("framework_id")),
         heartbeat_interval_s=interval if interval is not None else 15.0,
-        leader=_read_leader_info(leader) if leader is not None else None,
-    )
-
-
-def leader_info_to_json(leader: LeaderInfo) -> JsonObject:
-    """A ``MasterInfo``. Its ``ip`` is the four bytes of an IPv4 address as they
-    stand in memory, read as a little-endian number; 0 for any other address."""
-    try:
-        packed = ipaddress.IPv4Address(leader.ip).packed
-    except ValueError:
-        packed = bytes(4)
-    return {
-        "id": leader.id,
-        "ip": int.from_bytes(packed, "little"),
-        "port": leader.port,
-        "pid": f"master@{leader.ip or leader.hostname}:{leader.port}",
-        "hostname": leader.hostname,
-        "version": leader.version,
-        "address": {
-            "hostname": leader.hostname,
-            "ip": leader.ip,
-            "port": leader.port,
-        },
-    }
-
-
-def _read_leader_info(fields: Fields) -> LeaderInfo:
-    address = fields.child("address")
-    ip = address.text("ip") if address is not None else None
-    if ip is None:
-        number = fields.integer("ip", least=0, most=2**32 - 1) or 0
-        ip = str(ipaddress.IPv4Address(number.to_bytes(4, "little")))
-    return LeaderInfo(
-        id=fields.required_text("id"),
-        hostname=fields.text("hostname") or "",
-        ip=ip,
-        port=fields.integer("port", least=0, most=_PORT_MAX) or 0,
-        version=fields.text("version") or "",
-    )
-
-
-def offer_to_json(offer: Offer, capabilities: tuple[str, ...]) -> JsonObject:
-    """An offer. Roles are told only to those who announced that they know them."""
-    is_multi_role = "MULTI_ROLE" in capabilities
-    message: JsonObject = {
-        "id": {"value": offer.id},
-        "framework_id": {"value": offer.framework_id},
-        "agent_id": {"value": offer.agent_id},
-        "hostname": offer.agent.hostname,
-        "url": {
-            "scheme": "http",
-            "address": {
-                "hostname": offer.agent.hostname,
-                "ip": offer.agent.ip,
-                "port": offer.agent.port,
-            },
-        },
-        "resources": resources_to_json(
-            offer.resources,
-            allocated_to=offer.role if is_multi_role else None,
-            refined="RESERVATION_REFINEMENT" in capabilities,
-            is_offer=True,
-        ),
-    }
-    if offer.agent.attributes:
-        message["attributes"] = attributes_to_json(offer.agent.attributes)
-    if is_multi_role:
-        message["allocation_info"] = {"role": offer.role}
-    return message
-
-
-def read_offer(fields: Fields) -> Offer:
-    """An offer. Of the agent only what an offer tells: its name, address, attributes.
-
-    The role is ``*`` where the offer names none.
-    """
-    url = fields.child("url")
-    address = url.child("address") if url is not None else None
-    allocation = fields.child("allocation_info")
-    resources, _ = read_resources(fields, "resources")
-    ip = address.text("ip") if address is not None else None
-    port = address.integer("port", least=0, most=_PORT_MAX) if address else None
-    return Offer(
-        id=OfferId(fields.required_identifier("id")),
-        framework_id=FrameworkId(fields.required_identifier("framework_id")),
-        agent_id=AgentId(fields.required_identifier("agent_id")),
-        role=(allocation.text("role") if allocation is not None else None) or "*",
-        resources=resources,
-        agent=AgentInfo(
-            hostname=fields.required_text("hostname"),
-            ip=ip or "",
-            port=port or 0,
-            attributes=read_attributes(fields, "attributes"),
-        ),
+        leader=read_leader_info(leader) if leader is not None else None,
     )

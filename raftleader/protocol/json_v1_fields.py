@@ -1,7 +1,9 @@
 """Reading Mesos' messages with kindness, and writing them as JSON.
 
 A message comes as a tree: parsed JSON, or protobuf made into one (``wire/codec.py``),
-where bytes are bytes. Input: ``null`` is unset, unknown fields are ignored, a bare element stands for a
+where bytes are bytes already.
+
+Input: ``null`` is unset, unknown fields are ignored, a bare element stands for a
 list of one, numbers may be strings, numbers and booleans may stand where text is
 wanted, bytes are base64, ids are ``{"value": "..."}``. Whatever else is not as
 expected raises InvalidInputError with the path of the field.
@@ -15,6 +17,7 @@ import base64
 import binascii
 import math
 import re
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -26,6 +29,8 @@ JsonObject = dict[str, Any]
 
 TEXT_CHARS_MAX = 4096
 """Longest id, name or other short text of a call."""
+MESSAGE_CHARS_MAX = 64 * 1024
+"""Longest message of a status update, value of a label, or other long text."""
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 _EMPTY: tuple[Any, ...] = (None, [], {})
@@ -102,13 +107,15 @@ class Fields:
         """Whether the field is set."""
         return self._values.get(name) is not None
 
-    def is_empty(self, *, besides: str = "") -> bool:
-        """Whether no other field holds more than empty lists and objects."""
-        return all(
-            name == besides
-            or value in _EMPTY
-            or (isinstance(value, dict) and all(v in _EMPTY for v in value.values()))
-            for name, value in self._values.items()
+    def has_only(self, names: Collection[str]) -> bool:
+        """Whether no other fields than these are there."""
+        return all(name in names for name in self._values)
+
+    def is_unset(self, name: str) -> bool:
+        """Whether the field holds nothing but empty lists and objects, if anything."""
+        value = self._values.get(name)
+        return value in _EMPTY or (
+            isinstance(value, dict) and all(each in _EMPTY for each in value.values())
         )
 
     def child(self, name: str) -> Fields | None:
@@ -142,6 +149,16 @@ class Fields:
                     f"{name}[{index}]", f"expected an object, got {_kind(item)}"
                 )
         return [Fields(item, self, name, i) for i, item in enumerate(value)]
+
+    def items(self, name: str) -> list[tuple[Fields, str]]:
+        """The scalars in this repeated field, each as a field by itself."""
+        value = self._values.get(name)
+        if value is None:
+            return []
+        items = value if isinstance(value, list) else [value]
+        named = {f"{name}[{i}]": item for i, item in enumerate(items)}
+        holder = Fields(named, self._parent, self._name, self._index)
+        return [(holder, key) for key in named]
 
     def entries(self, name: str) -> list[tuple[str, Fields]]:
         """The keys and objects of this map; an entry that is null is left out."""
@@ -253,6 +270,13 @@ class Fields:
             raise self.invalid(name, f"expected base64, got {_kind(value)}")
         if len(octets) > bytes_max:
             raise self.invalid(name, f"is larger than {bytes_max} bytes")
+        return octets
+
+    def required_octets(self, name: str, *, bytes_max: int) -> bytes:
+        """The bytes in this field, which must be set, but may be none."""
+        octets = self.octets(name, bytes_max=bytes_max)
+        if octets is None:
+            raise self.invalid(name, "is required")
         return octets
 
     def identifier(self, name: str) -> str | None:

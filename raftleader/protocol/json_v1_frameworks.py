@@ -12,7 +12,8 @@ import math
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import FrameworkId
 from raftleader.protocol.json_v1_fields import Fields, JsonObject
-from raftleader.protocol.json_v1_tasks import labels_to_json, read_labels
+from raftleader.protocol.json_v1_labels import labels_to_json, read_labels
+from raftleader.protocol.json_v1_resources import amounts_to_json, read_amounts
 
 CAPABILITIES = (
     "REVOCABLE_RESOURCES",
@@ -46,7 +47,20 @@ def read_framework_info(fields: Fields) -> FrameworkInfo:
         webui_url=fields.text("webui_url"),
         capabilities=capabilities,
         labels=read_labels(fields),
+        offer_filters=_read_offer_filters(fields),
     )
+
+
+def _read_offer_filters(fields: Fields) -> dict[str, tuple[dict[str, int], ...]]:
+    filters = {}
+    for role, item in fields.entries("offer_filters"):
+        least = item.child("min_allocatable_resources")
+        if least is not None:
+            filters[role] = tuple(
+                read_amounts(quantities, "quantities")
+                for quantities in least.children("quantities")
+            )
+    return filters
 
 
 def _read_roles(fields: Fields, *, is_multi_role: bool) -> tuple[str, ...]:
@@ -91,4 +105,15 @@ def framework_info_to_json(info: FrameworkInfo) -> JsonObject:
         message["capabilities"] = [{"type": name} for name in info.capabilities]
     if info.labels:
         message["labels"] = labels_to_json(info.labels)
+    if info.offer_filters:
+        message["offer_filters"] = {
+            role: {
+                "min_allocatable_resources": {
+                    "quantities": [
+                        {"quantities": amounts_to_json(amounts)} for amounts in least
+                    ]
+                }
+            }
+            for role, least in info.offer_filters.items()
+        }
     return message

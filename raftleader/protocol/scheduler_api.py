@@ -1,12 +1,14 @@
 """The Mesos v1 scheduler API as values: one class for each call and event.
 
-JSON is the business of ``json_v1.py``. Contract: Mesos v1 scheduler HTTP API.
+How they are written is the business of ``json_v1.py``. Contract: Mesos v1 scheduler
+HTTP API.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from raftleader.protocol.agents import Domain
 from raftleader.protocol.constraints import OfferConstraints
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskId
@@ -207,6 +209,7 @@ class LeaderInfo(msgspec.Struct, frozen=True, kw_only=True):
     ip: str
     port: int
     version: str
+    domain: Domain | None = None
 
 
 class Subscribed(msgspec.Struct, frozen=True, kw_only=True):

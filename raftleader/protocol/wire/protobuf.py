@@ -35,9 +35,8 @@ def read_protobuf(kind: str, body: bytes, what: str) -> Tree:
     try:
         message.ParseFromString(body)
         if not message.IsInitialized():
-            raise InvalidInputError(
-                message.FindInitializationErrors()[0], "is required"
-            )
+            missing = cast(_Checked, message).FindInitializationErrors()
+            raise InvalidInputError(missing[0], "is required")
         return _tree_of(message, _readers(kind))
     except DecodeError as error:
         raise InvalidInputError(what, f"is not protobuf: {error}") from error

@@ -1,0 +1,105 @@
+"""Commands, kill policies, and what of a task's surroundings we cannot honour."""
+
+from __future__ import annotations
+
+from raftleader.limits import KILL_GRACE_S_MAX
+from raftleader.protocol.json_v1_fields import Fields, JsonObject
+from raftleader.protocol.tasks import CommandInfo
+
+COMMAND_CHARS_MAX = 128 * 1024
+"""Longest part of a command: Linux takes no longer argument."""
+_GRACE_NS_MAX = int(KILL_GRACE_S_MAX) * 10**9
+
+_ISOLATED = ("linux_info", "rlimit_info", "hostname", "tty_info")
+# Fields of a NetworkInfo that ask for nothing but words that travel.
+_WORDS_OF_NETWORK = frozenset({"groups", "labels"})
+
+
+def read_command(fields: Fields) -> CommandInfo:
+    """A command. ``shell`` is true unless it says otherwise."""
+    environment = fields.child("environment")
+    variables = environment.children("variables") if environment else []
+    shell = fields.flag("shell")
+    return CommandInfo(
+        value=fields.text("value", chars_max=COMMAND_CHARS_MAX),
+        shell=True if shell is None else shell,
+        arguments=fields.texts("arguments", chars_max=COMMAND_CHARS_MAX),
+        environment=tuple(
+            (
+                variable.required_text("name"),
+                variable.text("value", chars_max=COMMAND_CHARS_MAX) or "",
+            )
+            for variable in variables
+        ),
+        user=fields.text("user"),
+    )
+
+
+def command_to_json(command: CommandInfo) -> JsonObject:
+    """The command, with ``shell`` always written."""
+    message: JsonObject = {"shell": command.shell}
+    if command.value is not None:
+        message["value"] = command.value
+    if command.arguments:
+        message["arguments"] = list(command.arguments)
+    if command.environment:
+        variables = [{"name": n, "value": v} for n, v in command.environment]
+        message["environment"] = {"variables": variables}
+    if command.user is not None:
+        message["user"] = command.user
+    return message
+
+
+def read_kill_grace_ms(fields: Fields) -> int | None:
+    """The grace in the field ``kill_policy``, in milliseconds."""
+    policy = fields.child("kill_policy")
+    period = policy.child("grace_period") if policy is not None else None
+    return read_grace_ms(period) if period is not None else None
+
+
+def read_grace_ms(period: Fields) -> int:
+    """A ``DurationInfo`` that is to be waited for, in milliseconds."""
+    nanoseconds = period.integer("nanoseconds", least=0, most=_GRACE_NS_MAX)
+    if nanoseconds is None:
+        raise period.invalid("nanoseconds", "is required")
+    return nanoseconds // 10**6
+
+
+def kill_policy_to_json(grace_ms: int) -> JsonObject:
+    """A ``KillPolicy``."""
+    return {"grace_period": {"nanoseconds": grace_ms * 10**6}}
+
+
+def unsupported_in_command(command: Fields) -> tuple[str, ...]:
+    """Names of what a ``CommandInfo`` asks for that we cannot do."""
+    names = []
+    if command.children("uris"):
+        names.append("command.uris")
+    environment = command.child("environment")
+    if environment is not None and any(
+        variable.has("secret") or variable.text("type") == "SECRET"
+        for variable in environment.children("variables")
+    ):
+        names.append("command.environment.secret")
+    return tuple(names)
+
+
+def unsupported_in_container(container: Fields) -> tuple[str, ...]:
+    """Names of what a ``ContainerInfo`` asks for that we cannot do.
+
+    One of type MESOS that wants no image, volume, network or limit of its own is what
+    we run anyway.
+    """
+    names = []
+    if container.text("type") != "MESOS":
+        names.append("container.docker")
+    mesos = container.child("mesos")
+    if mesos is not None and mesos.has("image"):
+        names.append("container.mesos.image")
+    names += [f"container.{name}" for name in _ISOLATED if not container.is_unset(name)]
+    if container.children("volumes"):
+        names.append("container.volumes")
+    networks = container.children("network_infos")
+    if any(not network.has_only(_WORDS_OF_NETWORK) for network in networks):
+        names.append("container.network_infos")
+    return tuple(names)
