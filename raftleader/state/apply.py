@@ -4,14 +4,13 @@ Pure, total, deterministic: it reads no clock, draws no chance, and answers bad
 input instead of raising. Every node applies the same bytes at the same index, so
 every node holds the same state.
 
-An entry is applied in three steps: read it, fence it (a deposed leader must be
-harmless), then dispatch its commands in order. A rejected command leaves no trace:
+An entry is applied in four steps: read it, fence it (a deposed leader must be
+harmless), dispatch its commands in order, and settle what follows from the rows they
+touched. A rejected command leaves no trace:
 each ``apply_<kind>`` decides first and mutates after.
 """
 
 from __future__ import annotations
-
-from typing import assert_never
 
 from raftleader.errors import InvalidInputError
 from raftleader.state import commands as c
@@ -31,6 +30,7 @@ from raftleader.state.apply_offers import (
     apply_decline_offers,
     apply_grant_offers,
 )
+from raftleader.state.apply_operators import apply_operator_command
 from raftleader.state.apply_tasks import (
     apply_acknowledge_update,
     apply_kill_task,
@@ -45,7 +45,9 @@ from raftleader.state.apply_time import (
 from raftleader.state.bounds import TIME_MS_MAX
 from raftleader.state.cluster import ClusterState
 from raftleader.state.context import Context
+from raftleader.state.inverse_offers import apply_answer_inverse_offers
 from raftleader.state.outcomes import Applied, Outcome, Refusal, Rejected, Touched
+from raftleader.state.settle import settle
 
 
 def apply_entry(state: ClusterState, index: int, term: int, data: bytes) -> Applied:
@@ -79,6 +81,8 @@ def apply_entry(state: ClusterState, index: int, term: int, data: bytes) -> Appl
     for ordinal, command in enumerate(entry.commands):
         ctx.ordinal = ordinal
         applied.append(apply_command(state, ctx, command))
+    ctx.ordinal = len(entry.commands)
+    settle(state, ctx)
     return Applied(index=index, outcomes=tuple(applied), touched=ctx.touched())
 
 
@@ -140,5 +144,7 @@ def apply_command(state: ClusterState, ctx: Context, command: c.Command) -> Outc
             return apply_pass_time(state, ctx, command)
         case c.SetWeights():
             return apply_set_weights(state, ctx, command)
-        case _:
-            assert_never(command)
+        case c.AnswerInverseOffers():
+            return apply_answer_inverse_offers(state, ctx, command)
+        case _:  # an operator's; whether all are known is looked at there
+            return apply_operator_command(state, ctx, command)

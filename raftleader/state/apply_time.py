@@ -9,6 +9,7 @@ from raftleader.state.apply_frameworks import remove_framework
 from raftleader.state.cluster import ClusterState, Framework
 from raftleader.state.commands import BeginTerm, PassTime, SetWeights
 from raftleader.state.context import Context
+from raftleader.state.inverse_offers import end_inverse_answers
 from raftleader.state.outcomes import Accepted, Outcome, Refusal, Rejected
 from raftleader.state.tables import rescind_offers, set_framework
 from raftleader.state.validation import weights_problem
@@ -50,6 +51,7 @@ def apply_pass_time(state: ClusterState, ctx: Context, command: PassTime) -> Out
         ctx,
         [o.id for o in state.offers.values() if o.expires_ms <= ctx.now_ms],
     )
+    end_inverse_answers(state, ctx)
     for framework in list(state.frameworks.values()):
         _forget_past(state, ctx, framework)
     return Accepted()

@@ -20,6 +20,7 @@ from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, FrameworkId, NodeId, OfferId, TaskId
 from raftleader.protocol.offers import Operation
 from raftleader.protocol.resources import Resources
+from raftleader.state.operator_commands import OperatorCommand
 
 ENTRY_VERSION = 1
 
@@ -236,6 +237,8 @@ Command = (
     | MarkUnreachable
     | UpdateTasks
     | LoseTasks
+    | AnswerInverseOffers
+    | OperatorCommand
 )
 
 
