@@ -8,7 +8,6 @@ from raftleader.limits import KILL_GRACE_S, KILL_GRACE_S_MAX
 from raftleader.protocol.ids import AgentId
 from raftleader.protocol.operator_values import Drain, DrainState
 from raftleader.protocol.tasks import Reason, TaskState, TaskStatus
-from raftleader.state.apply_tasks import record_status
 from raftleader.state.cluster import Agent, ClusterState, Task
 from raftleader.state.context import Context
 from raftleader.state.machines import unavailability_of
@@ -28,6 +27,7 @@ from raftleader.state.tables import (
     set_task,
 )
 from raftleader.state.tables_operators import bury_agent, rescind_inverse_offers
+from raftleader.state.task_updates import record_status
 
 _KILL_GRACE_MS = round(KILL_GRACE_S * 1000)
 _KILL_GRACE_MS_MAX = round(KILL_GRACE_S_MAX * 1000)

@@ -8,7 +8,6 @@ from raftleader.protocol.agents import AgentInfo
 from raftleader.protocol.ids import AgentId
 from raftleader.protocol.tasks import Reason, TaskState
 from raftleader.state.apply_maintenance import tell_unavailability
-from raftleader.state.apply_tasks import record_status
 from raftleader.state.cluster import Agent, ClusterState
 from raftleader.state.commands import MarkUnreachable, RegisterAgent
 from raftleader.state.context import Context
@@ -22,6 +21,7 @@ from raftleader.state.outcomes import (
 )
 from raftleader.state.statuses import leader_status
 from raftleader.state.tables import rescind_offers, set_agent, set_framework
+from raftleader.state.task_updates import record_status
 from raftleader.state.validation import agent_problem
 
 

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 from raftleader.limits import KILL_GRACE_S_MAX, RESULT_BYTES_MAX
 from raftleader.protocol.ids import AgentId
 from raftleader.protocol.tasks import Reason, TaskState, TaskStatus
+from raftleader.state.apply_agent_admin import draining_status
 from raftleader.state.apply_frameworks import UNKNOWN_FRAMEWORK
-from raftleader.state.bounds import PENDING_UPDATES_MAX, TASK_UUIDS_MAX
 from raftleader.state.cluster import ClusterState, Task
 from raftleader.state.commands import (
     AcknowledgeUpdate,
@@ -21,11 +21,11 @@ from raftleader.state.outcomes import Accepted, Outcome, Refusal, Rejected
 from raftleader.state.statuses import leader_status
 from raftleader.state.tables import (
     complete_task,
-    drop_task,
     set_framework,
     set_task,
 )
 from raftleader.state.task_lifecycle import FROM_AGENT, may_follow, visible_state
+from raftleader.state.task_updates import record_status
 
 _KILL_GRACE_MS_MAX = round(KILL_GRACE_S_MAX * 1000)
 _UUID_BYTES = 16
@@ -66,44 +66,11 @@ def _take_update(
     data = status.data
     if data is not None and len(data) > RESULT_BYTES_MAX:
         data = None
-    status = replace(
-        status, state=told, uuid=uuid, agent_id=task.info.agent_id, data=data
-    )
-    record_status(state, ctx, task, status)
-
-
-def record_status(
-    state: ClusterState, ctx: Context, task: Task, status: TaskStatus
-) -> None:
-    """Make ``status`` the task's newest, to be delivered after the earlier ones.
-
-    The end of a task releases its resources at once. The row goes when nothing is
-    left to deliver; for a framework that is gone nothing ever is.
-    """
-    ended = status.state.is_terminal
-    is_known = task.framework_id in state.frameworks
-    pending = (*task.pending, status) if is_known else ()
-    if len(pending) > PENDING_UPDATES_MAX:
-        pending = (pending[0], *pending[2:])
-    uuids = task.uuids
-    if status.uuid is not None:
-        uuids = (*uuids, status.uuid)[-TASK_UUIDS_MAX:]
-    remembered = status if status.data is None else replace(status, data=None)
-    task = replace(
-        task,
-        state=status.state,
-        statuses=(
-            *(s for s in task.statuses if s.state is not status.state),
-            remembered,
-        ),
-        pending=pending,
-        ended_ms=ctx.now_ms if ended else None,
-        uuids=uuids,
-    )
-    if ended and not is_known:
-        drop_task(state, ctx, task.key)
-    else:
-        set_task(state, ctx, task)
+    agent_id = task.info.agent_id
+    status = replace(status, state=told, uuid=uuid, agent_id=agent_id, data=data)
+    status = draining_status(state, agent_id, status)
+    told = visible_state(status.state, framework.info if framework else None)
+    record_status(state, ctx, task, replace(status, state=told or status.state))
 
 
 def apply_acknowledge_update(

@@ -12,9 +12,10 @@ from raftleader.protocol.tasks import TaskState
 
 S = TaskState
 
-_ENDS: Final = frozenset(
+_ENDS_AT_AGENT: Final = frozenset(
     {S.FINISHED, S.FAILED, S.KILLED, S.ERROR, S.LOST, S.DROPPED, S.GONE}
 )
+_ENDS: Final = _ENDS_AT_AGENT | {S.GONE_BY_OPERATOR}
 
 LEGAL_AFTER: Final[dict[TaskState, frozenset[TaskState]]] = {
     S.STAGING: _ENDS | {S.STARTING, S.RUNNING, S.KILLING, S.UNREACHABLE},
@@ -27,7 +28,7 @@ LEGAL_AFTER: Final[dict[TaskState, frozenset[TaskState]]] = {
 }
 """What may follow each state. A repeated RUNNING is news (health, addresses)."""
 
-FROM_AGENT: Final = _ENDS | {S.STARTING, S.RUNNING, S.KILLING}
+FROM_AGENT: Final = _ENDS_AT_AGENT | {S.STARTING, S.RUNNING, S.KILLING}
 """What an agent may report. The other states are the leader's to give."""
 
 _PARTITION_AWARE_ONLY: Final = frozenset(
