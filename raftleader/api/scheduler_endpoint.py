@@ -8,6 +8,8 @@ calls keep their order and share a log entry; only its outcome is waited for.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from raftleader.api.answers import (
     guarded,
@@ -18,24 +20,40 @@ from raftleader.api.answers import (
 )
 from raftleader.api.commands import LoggedCall, command_of, subscription_of
 from raftleader.api.event_stream import error_stream, event_stream
-from raftleader.api.media_types import accepts_json, is_json
 from raftleader.errors import NotLeaderError, RaftLeaderError
 from raftleader.httpd.messages import Answer, Deferred, Request, Response
+from raftleader.httpd.negotiation import accepted_media, content_media
 from raftleader.leader.interface import LeaderNode
+from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import FrameworkId
 from raftleader.protocol.json_v1 import decode_call
 from raftleader.protocol.scheduler_api import (
     Kill,
     Reconcile,
+    ReconcileOperations,
     ReconcileTask,
+    RequestResources,
+    SendMessage,
     Subscribe,
     UnknownCall,
+    UpdateFramework,
 )
+from raftleader.protocol.wire.media import Media
 from raftleader.state.outcomes import Accepted, Outcome, Refusal, Subscription
+
+SubscribedCall = (
+    LoggedCall | Reconcile | ReconcileOperations | SendMessage | RequestResources
+)
+"""All calls but SUBSCRIBE."""
 
 STREAM_ID_HEADER = "mesos-stream-id"
 
 _ACCEPTED = Response(status=202)
+_UPDATED = Response(status=200)
+_EITHER = f"{Media.JSON.value} or {Media.PROTOBUF.value}"
+_NOT_ACCEPTABLE = (
+    f"Expecting 'Accept' to allow '{Media.PROTOBUF.value}' or '{Media.JSON.value}'"
+)
 _UNKNOWN_FRAMEWORK = "Framework cannot be found"
 _NOT_SUBSCRIBED = "Framework is not subscribed"
 """There are frameworks that compare this text: it must stay as it is."""
@@ -67,25 +85,57 @@ class SchedulerEndpoint:
     def _answer(self, request: Request) -> Answer | Deferred:
         if not self._node.leadership.leading:
             return not_leading(self._node, request)
-        problem = method_problem(request, "POST") or _content_type_problem(request)
+        problem = method_problem(request, "POST")
         if problem is not None:
             return problem
-        call = decode_call(request.body)
-        if isinstance(call, UnknownCall):
-            return text_answer(501, f"{call.type} is not served by this version\n")
-        if isinstance(call, Subscribe):
-            return self._subscribe(call, request)
+        media = _content_media(request)
+        if isinstance(media, Response):
+            return media
+        call = decode_call(request.body, media)
+        # Of all others the answer has no body, so any Accept will do.
+        if isinstance(call, Subscribe | ReconcileOperations):
+            accepted = accepted_media(request.headers.get("accept"))
+            if accepted is None:
+                return text_answer(406, _NOT_ACCEPTABLE)
+            if isinstance(call, Subscribe):
+                return self._subscribe(call, request, accepted)
         problem = self._stream_problem(call.framework_id, request)
-        if problem is not None:
-            return problem
-        if isinstance(call, Reconcile):
-            return self._reconcile(call, request)
-        return self._submit(call, request)
+        return problem or self._call(call, request)
+
+    def _call(
+        self, call: SubscribedCall | UnknownCall, request: Request
+    ) -> Answer | Deferred:
+        """A call of a framework on its own stream."""
+        match call:
+            case Reconcile():
+                return self._waiting(
+                    request,
+                    partial(self._node.reconcile, call.framework_id, call.tasks),
+                )
+            case ReconcileOperations():
+                reconcile = self._node.reconcile_operations
+                return self._waiting(
+                    request, partial(reconcile, call.framework_id, call.operations)
+                )
+            case SendMessage():
+                self._node.send_to_executor(
+                    call.framework_id, call.agent_id, call.executor_id, call.data
+                )
+                return _ACCEPTED
+            case RequestResources():
+                return _ACCEPTED
+            case UnknownCall():
+                text = f"{call.type} is not served by this version\n"
+                return text_answer(501, text)
+            case _:
+                return self._submit(call, request)
 
     def _stream_problem(
-        self, framework_id: FrameworkId, request: Request
+        self, framework_id: FrameworkId | None, request: Request
     ) -> Response | None:
         """Why this framework may not call on this stream, or None."""
+        if framework_id is None:
+            return text_answer(400, "Expecting 'framework_id' to be present")
         if framework_id not in self._node.state.frameworks:
             return text_answer(400, _UNKNOWN_FRAMEWORK)
         stream = self._node.stream_of(framework_id)
@@ -103,12 +153,12 @@ class SchedulerEndpoint:
             )
         return None
 
-    def _subscribe(self, call: Subscribe, request: Request) -> Answer | Deferred:
+    def _subscribe(
+        self, call: Subscribe, request: Request, media: Media
+    ) -> Answer | Deferred:
         if STREAM_ID_HEADER in request.headers:
             text = "Subscribe calls should not include the 'Mesos-Stream-Id' header"
             return text_answer(400, text)
-        if not accepts_json(request.headers.get("accept")):
-            return text_answer(406, "Expecting 'Accept' to allow application/json")
         ticket = self._node.submit(subscription_of(call))
 
         async def open_stream() -> Answer:
@@ -117,13 +167,23 @@ class SchedulerEndpoint:
                 value = outcome.value
                 assert isinstance(value, Subscription)
                 stream = self._node.open_stream(value.framework_id, value.subscription)
-                return event_stream(stream, call.framework_info.capabilities)
+                capabilities = partial(
+                    self._capabilities, value.framework_id, call.framework_info
+                )
+                return event_stream(stream, capabilities, media)
             if outcome.refusal is Refusal.STALE_TERM:
                 raise NotLeaderError(None)
             message = outcome.message or outcome.refusal.value
-            return error_stream(message, stream_id=str(uuid.uuid4()))
+            return error_stream(message, stream_id=str(uuid.uuid4()), media=media)
 
         return guarded(self._node, request, open_stream)
+
+    def _capabilities(
+        self, framework_id: FrameworkId, subscribed_as: FrameworkInfo
+    ) -> tuple[str, ...]:
+        framework = self._node.state.frameworks.get(framework_id)
+        info = subscribed_as if framework is None else framework.info
+        return info.capabilities
 
     def _submit(self, call: LoggedCall, request: Request) -> Deferred:
         ticket = self._node.submit(command_of(call))
@@ -131,7 +191,7 @@ class SchedulerEndpoint:
         async def wait() -> Answer:
             outcome = await ticket.wait()
             if isinstance(outcome, Accepted):
-                return _ACCEPTED
+                return _UPDATED if isinstance(call, UpdateFramework) else _ACCEPTED
             if isinstance(call, Kill) and outcome.refusal is Refusal.UNKNOWN_TASK:
                 # The framework waits for news of this task: tell it what we know.
                 task = ReconcileTask(task_id=call.task_id, agent_id=call.agent_id)
@@ -140,21 +200,23 @@ class SchedulerEndpoint:
 
         return guarded(self._node, request, wait)
 
-    def _reconcile(self, call: Reconcile, request: Request) -> Deferred:
-        async def reconcile() -> Answer:
-            await self._node.reconcile(call.framework_id, call.tasks)
+    def _waiting(
+        self, request: Request, work: Callable[[], Awaitable[None]]
+    ) -> Deferred:
+        async def wait() -> Answer:
+            await work()
             return _ACCEPTED
 
-        return guarded(self._node, request, reconcile)
+        return guarded(self._node, request, wait)
 
 
-def _content_type_problem(request: Request) -> Response | None:
+def _content_media(request: Request) -> Media | Response:
+    """The encoding of the call, or why there is none that we read."""
     content_type = request.headers.get("content-type")
     if not content_type:
         return text_answer(400, "Expecting 'Content-Type' to be present")
-    if not is_json(content_type):
-        return text_answer(415, "Expecting 'Content-Type' of application/json")
-    return None
+    media = content_media(content_type)
+    return media or text_answer(415, f"Expecting 'Content-Type' of {_EITHER}")
 
 
 def _refused(outcome: Outcome) -> Response:

@@ -3,9 +3,11 @@
 Theory of operation. Once an agent is registered (a command only if the log does
 not say so already) it is told so, and sent every launch and kill the log has for
 it; its digest then shows whether anything else differs. From then on each applied
-entry names the tasks it touched, and what is not confirmed is sent again every
-RESEND_INTERVAL_S: launches, kills, and Registered, without which an agent sends no
-updates. Nothing here remembers what to do: it follows from the state.
+entry names the rows it touched, and what is not confirmed is sent again every
+RESEND_INTERVAL_S: launches, kills, ends of executors, and Registered, without which
+an agent sends no updates. Its volumes it is told once, and after each change: the
+link loses nothing, and a new one begins with them. Nothing here remembers what to
+do: it follows from the state.
 
 Everything sent carries the term, and agents ignore a lower one, so what a deposed
 leader sends from its old state does no harm (promise P8).
@@ -20,27 +22,35 @@ import trio
 
 from raftleader import limits
 from raftleader.errors import InvalidInputError, RaftLeaderError
-from raftleader.leader.agent_session import AgentSession, kill_is_due, run_is_due
+from raftleader.leader.agent_frames import (
+    kill_is_due,
+    run_is_due,
+    shutdown_is_due,
+    shutdown_wanted,
+)
+from raftleader.leader.agent_session import AgentSession
 from raftleader.leader.agent_sync import (
     compare_tasks,
     digest_is_equal,
     is_in_log,
     registered_agent,
 )
+from raftleader.leader.executor_duties import ExecutorDuties, Tell
 from raftleader.leader.submitting import Submit
 from raftleader.protocol.agent_rpc import (
     AgentUpdate,
+    ExecutorReports,
+    FromExecutor,
     HeldTask,
     Refused,
     Registered,
     TaskDigest,
     TaskList,
     TaskListWanted,
-    ToExecutor,
 )
 from raftleader.protocol.ids import AgentId, FrameworkId, TaskKey
 from raftleader.protocol.tasks import Reason, Source, TaskStatus
-from raftleader.state.cluster import ClusterState
+from raftleader.state.cluster import ClusterState, ExecutorKey, Task
 from raftleader.state.commands import LoseTasks, RegisterAgent, UpdateTasks
 from raftleader.state.outcomes import Outcome, Registration, Rejected, Touched
 from raftleader.state.queries import unconfirmed_tasks, wanted_kills
@@ -63,6 +73,7 @@ class AgentDuties:
         term: int,
         submit: Submit,
         connected_changed: Callable[[], None],
+        tell: Tell,
         counts: Counter[str],
     ) -> None:
         """``connected_changed`` hears of agents that come and go."""
@@ -71,6 +82,9 @@ class AgentDuties:
         self._submit = submit
         self._connected_changed = connected_changed
         self._counts = counts
+        self._executors = ExecutorDuties(
+            state, term=term, submit=submit, tell=tell, counts=counts
+        )
         self._by_agent: dict[AgentId, AgentSession] = {}
         self._heard_s: dict[AgentId, float] = {}
         # Sessions that owe something, or are owed: a registration, a digest, resends.
@@ -101,19 +115,12 @@ class AgentDuties:
     ) -> None:
         """See ``LeaderNode.send_to_executor``."""
         session = self._by_agent.get(agent_id)
-        is_sent = session is not None and session.send_message(
-            ToExecutor(
-                term=self.term,
-                framework_id=framework_id,
-                executor_id=executor_id,
-                data=data,
-            )
-        )
-        self._counts["messages_to_executors" if is_sent else "messages_dropped"] += 1
+        self._executors.send(session, framework_id, executor_id, data)
 
     def end(self) -> None:
         """The term is over; what is still on its way changes nothing here."""
         self._is_over = True
+        self._executors.end()
         self._by_agent.clear()
         self._restless.clear()
 
@@ -122,6 +129,8 @@ class AgentDuties:
         now_s = trio.current_time()
         for key in touched.tasks:
             self._look_at_task(key, now_s)
+        for executor in touched.executors:
+            self._look_at_executor(executor, now_s)
         for agent_id in touched.agents:
             session = self._by_agent.get(agent_id)
             if session is None:
@@ -130,6 +139,8 @@ class AgentDuties:
             if agent is None or agent.unreachable_ms is not None:
                 # It was given up. It must register again, so it must notice.
                 session.cut("unreachable")
+            elif agent.dynamic is not session.volumes_told:
+                session.send_volumes(agent.dynamic)
 
     def forget(self, session: AgentSession) -> None:
         """The link is gone; a newer session of the agent stays."""
@@ -140,18 +151,29 @@ class AgentDuties:
             self._heard_s[agent_id] = session.last_heard_s
             self._connected_changed()
 
-    def take(self, session: AgentSession, message: TaskDigest | TaskList) -> None:
-        """What a registered agent says of its tasks."""
+    def take(
+        self,
+        session: AgentSession,
+        message: TaskDigest | TaskList | ExecutorReports | FromExecutor,
+    ) -> None:
+        """What a registered agent says of its tasks and executors."""
         agent_id = session.agent_id
         if agent_id is None:
             return  # not registered yet: it will say it again
-        if isinstance(message, TaskList):
-            session.is_in_sync = True
-            self._take_list(session, agent_id, message)
-        elif digest_is_equal(self._state, agent_id, message.digest):
-            session.is_in_sync = True
-        else:
-            session.send(TaskListWanted(term=self.term))
+        match message:
+            case TaskDigest():
+                digests = (message.digest, message.executors)
+                if digest_is_equal(self._state, agent_id, *digests):
+                    session.is_in_sync = True
+                else:
+                    session.send(TaskListWanted(term=self.term))
+            case TaskList():
+                session.is_in_sync = True
+                self._take_list(session, agent_id, message)
+            case ExecutorReports():
+                self._executors.take_reports(session, agent_id, message)
+            case FromExecutor():
+                self._executors.pass_on(agent_id, message)
 
     def register(self, session: AgentSession) -> None:
         """Register the agent if the log does not know it as it is."""
@@ -214,7 +236,9 @@ class AgentDuties:
             if self._is_over:
                 return  # the agent says it again, to the next leader
             session.settle_updates(uuids)
-            if not isinstance(result, RaftLeaderError):
+            if isinstance(result, RaftLeaderError):
+                session.untaken_s = trio.current_time()
+            else:
                 # Rejected too: what the log does not want, it never will.
                 session.confirm(uuids)
 
@@ -222,6 +246,7 @@ class AgentDuties:
             self._submit(UpdateTasks(agent_id=agent_id, updates=tuple(fresh)), told)
         except RaftLeaderError:
             session.settle_updates(uuids)
+            session.untaken_s = trio.current_time()
             self._counts["updates_not_taken"] += len(uuids)
 
     async def run(self) -> None:
@@ -245,6 +270,11 @@ class AgentDuties:
                         del session.kills[key]
                     elif sent_s <= due_s:
                         session.send_kill(key, now_s)
+                for executor, sent_s in list(session.shutdowns.items()):
+                    if not shutdown_is_due(self._state.executors.get(executor)):
+                        del session.shutdowns[executor]
+                    elif sent_s <= due_s:
+                        session.send_shutdown(executor, now_s)
                 self._settle_rest(session)
 
     def _registered(self, session: AgentSession, agent_id: AgentId) -> None:
@@ -252,10 +282,13 @@ class AgentDuties:
         self._by_agent[agent_id] = session
         self._tell_registered(session, agent_id)
         now_s = trio.current_time()
+        session.send_volumes(self._state.agents[agent_id].dynamic)
         for task in unconfirmed_tasks(self._state, agent_id):
             session.send_run(task.key, now_s)
         for task in wanted_kills(self._state, agent_id):
             session.send_kill(task.key, now_s)
+        for executor in shutdown_wanted(self._state, agent_id):
+            session.send_shutdown(executor, now_s)
         self._settle_rest(session)
         self._connected_changed()
 
@@ -281,6 +314,28 @@ class AgentDuties:
         elif key not in session.kills:
             session.send_kill(key, now_s)
             self._restless[session] = None
+        if task.info.executor is not None and task.state.is_terminal:
+            self._look_for_orphan(session, task, task.info.executor.executor_id)
+
+    def _look_at_executor(self, key: ExecutorKey, now_s: float) -> None:
+        session = self._by_agent.get(key[1])
+        if session is None:
+            return
+        if not shutdown_is_due(self._state.executors.get(key)):
+            session.shutdowns.pop(key, None)
+        elif key not in session.shutdowns:
+            session.send_shutdown(key, now_s)
+            self._restless[session] = None
+
+    def _look_for_orphan(
+        self, session: AgentSession, task: Task, executor_id: str
+    ) -> None:
+        """Ask for the list if all tasks of an executor may have ended before any
+        reached the agent: then it has nothing whose end it could report."""
+        key = (task.framework_id, task.info.agent_id, executor_id)
+        executor = self._state.executors.get(key)
+        if executor is not None and not executor.is_confirmed:
+            session.send(TaskListWanted(term=self.term))
 
     def _take_list(
         self, session: AgentSession, agent_id: AgentId, message: TaskList
@@ -289,6 +344,7 @@ class AgentDuties:
         for framework_id, task_id in difference.foreign:
             session.send_foreign_kill(framework_id, task_id)
         try:
+            self._executors.take_list(session, agent_id, message)
             if difference.lost:
                 self._submit(LoseTasks(agent_id=agent_id, tasks=difference.lost))
             if difference.returned:
@@ -302,7 +358,7 @@ class AgentDuties:
 
     def _settle_rest(self, session: AgentSession) -> None:
         is_done = session.agent_id is not None and session.is_in_sync
-        if not is_done or session.runs or session.kills:
+        if not is_done or session.runs or session.kills or session.shutdowns:
             self._restless[session] = None
         else:
             self._restless.pop(session, None)

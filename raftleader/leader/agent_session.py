@@ -7,22 +7,30 @@ one ``send_many``.
 
 from __future__ import annotations
 
+import math
+
 import trio
 
+from raftleader.leader.agent_frames import (
+    kill_orders,
+    run_messages,
+    shutdown_orders,
+    volumes_message,
+)
 from raftleader.protocol.agent_rpc import (
     AgentHello,
+    ExecutorOrder,
     FromNode,
     KillOrder,
     KillTasks,
-    RunTasks,
-    TaskOrder,
+    ShutdownExecutors,
     ToExecutor,
     UpdatesCommitted,
     encode,
 )
 from raftleader.protocol.ids import AgentId, FrameworkId, TaskId, TaskKey
-from raftleader.protocol.tasks import TaskState
-from raftleader.state.cluster import ClusterState, Task
+from raftleader.protocol.resources import Resources
+from raftleader.state.cluster import ClusterState, ExecutorKey
 from transports.interface import Link
 
 FRAMES_WAITING_MAX = 1_000
@@ -31,10 +39,6 @@ names. What is left are greetings and pings, so this many is an agent that hangs
 MESSAGE_BYTES_WAITING_MAX = 8 * 1024 * 1024
 """Messages for executors that wait for one agent, together. More are dropped: they
 are best effort, and must not cost the agent its session."""
-ORDERS_PER_FRAME_MAX = 500
-"""Tasks in one RunTasks, so that an agent starts on them before it has read all."""
-ORDER_BYTES_MAX = 4 * 1024 * 1024
-"""Bytes of task data in one RunTasks; one task alone may be larger."""
 
 
 class AgentSession:
@@ -49,8 +53,11 @@ class AgentSession:
         registered_s: When it was told so last.
         is_in_sync: It has shown since that its tasks are those of the log.
         is_registering: A RegisterAgent of its is on its way into the log.
-        runs, kills: Launches and kills not confirmed, and when they were sent last.
-        updates_in_flight: Updates that are on their way into the log.
+        runs, kills, shutdowns: Launches, kills and ends of executors not confirmed,
+            and when they were sent last.
+        volumes_told: What was made of the agent when its volumes were sent last.
+        updates_in_flight: Updates and reports that are on their way into the log.
+        untaken_s: When we last had no room for updates of its.
         scope: Cancelled to end the session; see ``cut``.
         cut_reason: Why we ended it, or None.
         has_said_all: The session ends when what is queued has left.
@@ -67,7 +74,10 @@ class AgentSession:
         self.is_registering = False
         self.runs: dict[TaskKey, float] = {}
         self.kills: dict[TaskKey, float] = {}
+        self.shutdowns: dict[ExecutorKey, float] = {}
+        self.volumes_told: Resources | None = None
         self.updates_in_flight: set[bytes] = set()
+        self.untaken_s = -math.inf
         self.scope = trio.CancelScope()
         self.cut_reason: str | None = None
         self.has_said_all = False
@@ -76,7 +86,10 @@ class AgentSession:
         self._committed: list[bytes] = []
         self._runs_due: dict[TaskKey, None] = {}
         self._kills_due: dict[TaskKey, None] = {}
+        self._shutdowns_due: dict[ExecutorKey, None] = {}
         self._foreign_kills: list[KillOrder] = []
+        self._foreign_shutdowns: list[ExecutorOrder] = []
+        self._are_volumes_due = False
         self._wake = trio.Event()
         self._room = trio.Event()
 
@@ -134,6 +147,27 @@ class AgentSession:
         )
         self._wake.set()
 
+    def send_shutdown(self, key: ExecutorKey, now_s: float) -> None:
+        """Queue the end of an executor that the log wants."""
+        self.shutdowns[key] = now_s
+        self._shutdowns_due[key] = None
+        self._wake.set()
+
+    def send_foreign_shutdown(
+        self, framework_id: FrameworkId, executor_id: str
+    ) -> None:
+        """Queue the end of an executor that the log does not know."""
+        self._foreign_shutdowns.append(
+            ExecutorOrder(framework_id=framework_id, executor_id=executor_id)
+        )
+        self._wake.set()
+
+    def send_volumes(self, dynamic: Resources) -> None:
+        """Queue the list of its volumes, which are part of ``dynamic``."""
+        self.volumes_told = dynamic
+        self._are_volumes_due = True
+        self._wake.set()
+
     def confirm(self, uuids: list[bytes]) -> None:
         """These updates are in the log (or concern nothing it knows)."""
         self._committed.extend(uuids)
@@ -155,9 +189,16 @@ class AgentSession:
         self.agent_id = None
         self.is_in_sync = False
         self.is_registering = False
-        for table in (self.runs, self.kills, self._runs_due, self._kills_due):
-            table.clear()
+        self.volumes_told = None
+        self._are_volumes_due = False
+        self.runs.clear()
+        self.kills.clear()
+        self.shutdowns.clear()
+        self._runs_due.clear()
+        self._kills_due.clear()
+        self._shutdowns_due.clear()
         self._foreign_kills.clear()
+        self._foreign_shutdowns.clear()
         self._committed.clear()
         self.updates_in_flight = set()
         self._room.set()
@@ -170,71 +211,42 @@ class AgentSession:
             or self._runs_due
             or self._kills_due
             or self._foreign_kills
+            or self._shutdowns_due
+            or self._foreign_shutdowns
+            or self._are_volumes_due
         ):
             self._wake = trio.Event()
             await self._wake.wait()
 
     def take_frames(self, state: ClusterState, term: int) -> list[bytes]:
-        """Everything that is due and still true, in the order of its kinds."""
+        """Everything that is due and still true, in the order of its kinds.
+
+        Volumes before launches: an agent makes no volume that it was not told of.
+        """
         frames, self._frames = self._frames, []
         self._message_bytes = 0
+        messages: list[FromNode] = []
         if self._committed:
             uuids, self._committed = tuple(self._committed), []
-            frames.append(encode(UpdatesCommitted(term=term, uuids=uuids)))
+            messages.append(UpdatesCommitted(term=term, uuids=uuids))
             self._room.set()
+        if self._are_volumes_due:
+            self._are_volumes_due = False
+            if self.agent_id is not None and self.agent_id in state.agents:
+                messages.append(volumes_message(state, self.agent_id, term=term))
         if self._runs_due:
-            frames.extend(self._run_frames(state, term))
+            runs, self._runs_due = self._runs_due, {}
+            messages.extend(run_messages(state, runs, term=term))
         if self._kills_due or self._foreign_kills:
-            orders, self._foreign_kills = self._foreign_kills, []
-            for key in self._kills_due:
-                task = state.tasks.get(key)
-                if task is not None and kill_is_due(task):
-                    orders.append(
-                        KillOrder(
-                            framework_id=key[0],
-                            task_id=key[1],
-                            grace_ms=task.kill_grace_ms,
-                        )
-                    )
+            kills, self._foreign_kills = self._foreign_kills, []
+            kills += kill_orders(state, self._kills_due)
             self._kills_due.clear()
-            if orders:
-                frames.append(encode(KillTasks(term=term, orders=tuple(orders))))
-        return frames
-
-    def _run_frames(self, state: ClusterState, term: int) -> list[bytes]:
-        frames: list[bytes] = []
-        orders: list[TaskOrder] = []
-        size = 0
-        due, self._runs_due = self._runs_due, {}
-        for key in due:
-            task = state.tasks.get(key)
-            framework = state.frameworks.get(key[0])
-            if task is None or framework is None or not run_is_due(task):
-                continue
-            added = len(task.info.data or b"")
-            if orders and (
-                len(orders) >= ORDERS_PER_FRAME_MAX or size + added > ORDER_BYTES_MAX
-            ):
-                frames.append(encode(RunTasks(term=term, orders=tuple(orders))))
-                orders, size = [], 0
-            size += added
-            orders.append(
-                TaskOrder(
-                    framework_id=key[0],
-                    framework_name=framework.info.name,
-                    task=task.info,
-                )
-            )
-        if orders:
-            frames.append(encode(RunTasks(term=term, orders=tuple(orders))))
-        return frames
-
-
-def run_is_due(task: Task | None) -> bool:
-    """Whether the agent is to be told to run it: nothing was heard of it yet."""
-    return task is not None and task.state is TaskState.STAGING and not task.kill_wanted
-
-
-def kill_is_due(task: Task | None) -> bool:
-    """Whether the agent is to be told to end it."""
-    return task is not None and task.kill_wanted and not task.state.is_terminal
+            if kills:
+                messages.append(KillTasks(term=term, orders=tuple(kills)))
+        if self._shutdowns_due or self._foreign_shutdowns:
+            ends, self._foreign_shutdowns = self._foreign_shutdowns, []
+            ends += shutdown_orders(state, self._shutdowns_due)
+            self._shutdowns_due.clear()
+            if ends:
+                messages.append(ShutdownExecutors(term=term, orders=tuple(ends)))
+        return frames + [encode(message) for message in messages]

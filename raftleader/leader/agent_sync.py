@@ -10,13 +10,15 @@ import attrs
 from raftleader.protocol.agent_rpc import (
     AgentHello,
     AgentUpdate,
+    HeldExecutor,
     HeldTask,
+    digest_of_executors,
     digest_of_tasks,
 )
-from raftleader.protocol.ids import AgentId, TaskKey
+from raftleader.protocol.ids import AgentId, FrameworkId, TaskKey
 from raftleader.protocol.tasks import TaskState
 from raftleader.state.cluster import Agent, ClusterState
-from raftleader.state.queries import confirmed_live_tasks
+from raftleader.state.queries import confirmed_live_tasks, unconfirmed_tasks
 from raftleader.state.task_lifecycle import FROM_AGENT
 
 
@@ -35,6 +37,19 @@ class Difference:
     returned: tuple[HeldTask, ...] = ()
 
 
+@attrs.frozen(kw_only=True)
+class ExecutorDifference:
+    """What follows from a list of held executors.
+
+    Attributes:
+        lost: In the log; the agent does not know them.
+        foreign: The agent has them; the log does not know them.
+    """
+
+    lost: tuple[tuple[FrameworkId, str], ...] = ()
+    foreign: tuple[tuple[FrameworkId, str], ...] = ()
+
+
 def registered_agent(state: ClusterState, hello: AgentHello) -> Agent | None:
     """The agent's row if the log already says all that registering would write."""
     agent_id = state.agent_ids_by_key.get(hello.key)
@@ -46,16 +61,26 @@ def registered_agent(state: ClusterState, hello: AgentHello) -> Agent | None:
     return agent
 
 
-def digest_is_equal(state: ClusterState, agent_id: AgentId, digest: bytes) -> bool:
+def digest_is_equal(
+    state: ClusterState, agent_id: AgentId, digest: bytes, executors: bytes = b""
+) -> bool:
     """Whether the agent holds what the log says, so that no list need travel.
 
     Not while the log takes one of its tasks for UNREACHABLE: its true state is
-    only in the list.
+    only in the list. ``executors`` is the digest of its executors.
     """
     known = confirmed_live_tasks(state, agent_id)
     if any(task.state is TaskState.UNREACHABLE for task in known):
         return False
-    return digest_of_tasks([task.key for task in known]) == digest
+    confirmed = [
+        (key[0], key[2])
+        for key in state.executors_by_agent.get(agent_id, ())
+        if state.executors[key].is_confirmed
+    ]
+    return (
+        digest_of_tasks([task.key for task in known]) == digest
+        and digest_of_executors(confirmed) == executors
+    )
 
 
 def compare_tasks(
@@ -81,6 +106,41 @@ def compare_tasks(
         foreign=tuple(foreign),
         returned=tuple(returned),
     )
+
+
+def compare_executors(
+    state: ClusterState, agent_id: AgentId, executors: Iterable[HeldExecutor]
+) -> ExecutorDifference:
+    """Compare a list with the log.
+
+    An executor that no task was seen running in, and that has one in STAGING, is
+    not lost: its first launch may be on its way.
+    """
+    held = {(one.framework_id, one.executor_id) for one in executors}
+    known = {
+        (key[0], key[2]): state.executors[key]
+        for key in state.executors_by_agent.get(agent_id, ())
+    }
+    missing = sorted(known.keys() - held)
+    on_their_way = _executors_of_new_tasks(state, agent_id) if missing else set()
+    return ExecutorDifference(
+        lost=tuple(
+            name
+            for name in missing
+            if known[name].is_confirmed or name not in on_their_way
+        ),
+        foreign=tuple(sorted(held - known.keys())),
+    )
+
+
+def _executors_of_new_tasks(
+    state: ClusterState, agent_id: AgentId
+) -> set[tuple[FrameworkId, str]]:
+    return {
+        (task.framework_id, task.info.executor.executor_id)
+        for task in unconfirmed_tasks(state, agent_id)
+        if task.info.executor is not None
+    }
 
 
 def is_in_log(state: ClusterState, update: AgentUpdate) -> bool:

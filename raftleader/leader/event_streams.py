@@ -1,8 +1,7 @@
 """One framework's event stream: what is due, made into events when it is read.
 
-Offers and updates wait as names of rows, not as events. They become events at the
-moment they are received, and only if they are still true then: an offer consumed
-while it waited is not sent, an update acknowledged meanwhile is not either. So a
+Offers and updates wait as names of rows, not as events (``due.py``). They become
+events at the moment they are received, and only if they are still true then. So a
 slow framework costs us little memory and is never told what is no longer so.
 """
 
@@ -13,50 +12,49 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 
-import attrs
 import trio
 
-from raftleader.protocol.ids import FrameworkId, OfferId, TaskKey
-from raftleader.protocol.offers import Offer
-from raftleader.protocol.scheduler_api import Error, Event, Offers, Update
+from raftleader.leader.due import (
+    DueInverseOffer,
+    DueOffer,
+    DueOperation,
+    DueStatus,
+    DueUpdate,
+    Item,
+)
+from raftleader.protocol.ids import FrameworkId, TaskKey
+from raftleader.protocol.offers import InverseOffer, Offer, OperationStatus
+from raftleader.protocol.scheduler_api import (
+    Error,
+    Event,
+    InverseOffers,
+    Message,
+    Offers,
+    OperationUpdate,
+    Update,
+)
 from raftleader.protocol.tasks import TaskStatus
 from raftleader.state.cluster import ClusterState
 
-
-@attrs.frozen
-class DueOffer:
-    """An offer to be sent, if it is still outstanding."""
-
-    offer_id: OfferId
-
-
-@attrs.frozen
-class DueUpdate:
-    """The first pending update of a task, if it is still that.
-
-    Only its name, not the status: that may carry data, and a retry may wait long
-    after the update was acknowledged. ``key`` is None if it belongs to no task.
-    """
-
-    key: TaskKey | None
-    uuid: bytes
-
-    @property
-    def name(self) -> TaskKey | bytes:
-        """Of the updates with one name, one is on its way at a time."""
-        return self.uuid if self.key is None else self.key
-
-
-Item = Event | DueOffer | DueUpdate
+EVENTS_PER_TAKE_MAX = 200
+"""Handed out in one go: what is encoded in one go holds up the loop, and with it
+Raft. What waits on stays as small as a name, and can still be taken back."""
+WAITING_BYTES_MAX = 64 * 1024 * 1024
+"""Of events that carry their own bytes: messages of executors, and errors."""
+EVENT_BYTES = 256
+"""What an event of a few fields costs us, roughly."""
 
 
 class FrameworkStream:
     """An ``EventStream``: filled by ``Subscriptions``, read by the HTTP API.
 
+    Bounded twice: by the number of events that wait, and by the bytes of those that
+    carry their own.
+
     Attributes:
         subscription: Number of the subscription it belongs to, from the log.
         updates: By task (by uuid, where there is none) the uuid of the update that
-            is on its way on this stream.
+            is on its way on this stream; operations' are among them.
         rescinds_told: The framework's rescinds when we last looked.
     """
 
@@ -83,6 +81,7 @@ class FrameworkStream:
         self._orphans_seen: tuple[TaskStatus, ...] = ()
         self._orphans_by_uuid: dict[bytes, TaskStatus] = {}
         self._items: deque[Item] = deque()
+        self._bytes = 0
         self._ended = False
         self._wake = trio.Event()
 
@@ -99,11 +98,16 @@ class FrameworkStream:
         """Queue what is due; cuts the stream when too much is waiting."""
         if self._ended:
             return
-        if len(self._items) >= self._events_max:
-            self._items.clear()
+        size = _own_bytes(item)
+        if (
+            len(self._items) >= self._events_max
+            or self._bytes + size > WAITING_BYTES_MAX
+        ):
+            self._clear()
             self.end()
             self._closed(self, "slow")
             return
+        self._bytes += size
         self._items.append(item)
         self._wake.set()
 
@@ -129,19 +133,16 @@ class FrameworkStream:
 
     def close(self) -> None:
         """See ``EventStream.close``."""
-        self._items.clear()
+        self._clear()
         if not self._ended:
             self.end()
             self._closed(self, "gone")
 
-    def pending_status(self, due: DueUpdate) -> TaskStatus | None:
+    def status_of(self, due: DueStatus) -> TaskStatus | OperationStatus | None:
         """The status that is due, or None if it was acknowledged meanwhile."""
-        if due.key is None:
+        if isinstance(due, DueUpdate) and due.key is None:
             return self._orphans().get(due.uuid)
-        task = self._state.tasks.get(due.key)
-        if task is None or not task.pending or task.pending[0].uuid != due.uuid:
-            return None
-        return task.pending[0]
+        return due.found(self._state)
 
     def fresh_orphans(self) -> list[TaskStatus]:
         """Updates without a task that are not on their way yet, oldest first.
@@ -165,42 +166,67 @@ class FrameworkStream:
             self._orphans_by_uuid = {s.uuid: s for s in orphans if s.uuid is not None}
         return self._orphans_by_uuid
 
+    def _clear(self) -> None:
+        self._items.clear()
+        self._bytes = 0
+
     def _take(self) -> list[Event]:
+        """Some of what waits. Offers that wait next to each other are one event."""
         events: list[Event] = []
         offers: list[Offer] = []
-        for item in self._items:
+        inverse: list[InverseOffer] = []
+
+        def flush() -> None:
+            """What came before an event stays before it."""
+            if offers:
+                events.append(Offers(offers=tuple(offers)))
+                offers.clear()
+            if inverse:
+                events.append(InverseOffers(inverse_offers=tuple(inverse)))
+                inverse.clear()
+
+        taken = 0
+        while self._items and taken < EVENTS_PER_TAKE_MAX:
+            item = self._items.popleft()
             if isinstance(item, DueOffer):
-                offer = self._offer(item.offer_id)
+                offer = item.found(self._state)
                 if offer is not None:
                     offers.append(offer)
+                    taken += 1
                 continue
-            if isinstance(item, DueUpdate):
-                status = self.pending_status(item)
-                if status is not None:
-                    events.append(Update(status=status))
+            if isinstance(item, DueInverseOffer):
+                inverse_offer = item.found(self._state)
+                if inverse_offer is not None:
+                    inverse.append(inverse_offer)
+                    taken += 1
                 continue
-            if offers:  # what came before it stays before it
-                events.append(Offers(offers=tuple(offers)))
-                offers = []
-            events.append(item)
-        if offers:
-            events.append(Offers(offers=tuple(offers)))
-        self._items.clear()
+            event: Event | None
+            if isinstance(item, DueUpdate | DueOperation):
+                event = self._status_event(item)
+            else:
+                self._bytes -= _own_bytes(item)
+                event = item
+            if event is not None:
+                flush()
+                events.append(event)
+                taken += 1
+        flush()
         return events
 
-    def _offer(self, offer_id: OfferId) -> Offer | None:
-        row = self._state.offers.get(offer_id)
-        agent = self._state.agents.get(row.agent_id) if row is not None else None
-        if row is None or agent is None:
-            return None
-        return Offer(
-            id=row.id,
-            framework_id=row.framework_id,
-            agent_id=row.agent_id,
-            role=row.role,
-            resources=row.resources,
-            agent=agent.info,
-        )
+    def _status_event(self, due: DueStatus) -> Event | None:
+        status = self.status_of(due)
+        if isinstance(status, TaskStatus):
+            return Update(status=status)
+        return None if status is None else OperationUpdate(status=status)
+
+
+def _own_bytes(item: Item) -> int:
+    """What it holds itself; what is only a name holds next to nothing."""
+    if isinstance(item, Message):
+        return len(item.data) + EVENT_BYTES
+    if isinstance(item, Error):
+        return len(item.message) + EVENT_BYTES
+    return 0
 
 
 def new_stream_id(rng: random.Random) -> str:

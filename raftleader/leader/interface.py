@@ -40,7 +40,8 @@ class EventStream(Protocol):
         """What the framework must send as ``Mesos-Stream-Id``."""
 
     async def receive(self) -> Sequence[Event]:
-        """At least one event, with all others that wait.
+        """At least one event, with others that wait: so many as may be encoded in
+        one go, and never one that is true no more.
 
         Heartbeats are among them. Raises trio.EndOfChannel when the stream is
         over (failed over, torn down, too slow, leadership lost); what is due

@@ -1,10 +1,7 @@
 """The frameworks' event streams while this node leads.
 
-Theory of operation. A stream opened for a subscription is first given everything
-the state says its framework must know; from then on each applied entry names the
-rows it touched, and only those are looked at. Nothing here remembers what to
-deliver: a new leader derives it from the state, a stream only remembers what is
-already on its way, so that nothing is sent twice but by the retry timer.
+Who has one, since when and until when, and its heartbeat. What is put on it is the
+business of ``deliveries.py``.
 """
 
 from __future__ import annotations
@@ -18,25 +15,18 @@ import trio
 
 from raftleader import limits
 from raftleader.errors import NotLeaderError, RaftLeaderError
-from raftleader.leader.event_streams import (
-    DueOffer,
-    DueUpdate,
-    FrameworkStream,
-    new_stream_id,
-)
+from raftleader.leader.deliveries import Deliveries
+from raftleader.leader.event_streams import FrameworkStream, new_stream_id
 from raftleader.leader.submitting import Submit
 from raftleader.leader.update_retries import UpdateRetries
-from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskKey
+from raftleader.protocol.ids import FrameworkId
 from raftleader.protocol.scheduler_api import (
     Event,
-    Failure,
     Heartbeat,
     LeaderInfo,
-    Rescind,
     Subscribed,
 )
-from raftleader.protocol.tasks import TaskStatus
-from raftleader.state.cluster import ClusterState, Framework
+from raftleader.state.cluster import ClusterState
 from raftleader.state.commands import DisconnectFramework
 from raftleader.state.outcomes import Touched
 
@@ -75,14 +65,8 @@ class Subscriptions:
         self._events_max = events_max
         self._heartbeat_interval_s = heartbeat_interval_s
         self._streams: dict[FrameworkId, FrameworkStream] = {}
-        # Outstanding offers, and the stream each was put on last.
-        self._offers_sent: dict[OfferId, FrameworkStream] = {}
         self._retries = UpdateRetries()
-        self._unreachable = {
-            agent_id
-            for agent_id, agent in state.agents.items()
-            if agent.unreachable_ms is not None
-        }
+        self._deliveries = Deliveries(state, self._streams, self._retries)
         self._is_closed = False
 
     def get(self, framework_id: FrameworkId) -> FrameworkStream | None:
@@ -121,7 +105,15 @@ class Subscriptions:
             older.end(FAILED_OVER)
         self._streams[framework_id] = stream
         self.counts["streams_opened"] += 1
-        self._greet(stream, framework)
+        stream.put(
+            Subscribed(
+                framework_id=framework.id,
+                heartbeat_interval_s=self._heartbeat_interval_s,
+                leader=self._leader,
+            )
+        )
+        stream.put(Heartbeat())
+        self._deliveries.begin(stream, framework)
         return stream
 
     def put(self, framework_id: FrameworkId, event: Event) -> None:
@@ -136,14 +128,7 @@ class Subscriptions:
             stream = self._streams.get(framework_id)
             if stream is not None:
                 self._look_at_framework(stream)
-        for offer_id in touched.offers:
-            self._look_at_offer(offer_id)
-        for key in touched.tasks:
-            stream = self._streams.get(key[0])
-            if stream is not None:
-                self._look_at_task(stream, key)
-        for agent_id in touched.agents:
-            self._look_at_agent(agent_id)
+        self._deliveries.on_applied(touched)
 
     async def run(
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -162,30 +147,13 @@ class Subscriptions:
         """The term is over: every stream ends, and nobody is disconnected by it
         (the next leader's BeginTerm gives all of them time to come back)."""
         self._is_closed = True
-        streams, self._streams = self._streams, {}
-        for stream in streams.values():
+        streams = list(self._streams.values())
+        self._streams.clear()
+        for stream in streams:
             stream.end()
 
-    def _greet(self, stream: FrameworkStream, framework: Framework) -> None:
-        stream.put(
-            Subscribed(
-                framework_id=framework.id,
-                heartbeat_interval_s=self._heartbeat_interval_s,
-                leader=self._leader,
-            )
-        )
-        stream.put(Heartbeat())
-        for offer_id in self._state.offers_by_framework.get(framework.id, ()):
-            self._send_offer(stream, offer_id)
-        stream.rescinds_told = framework.rescinds
-        for rescinded in framework.rescinds:
-            stream.put(Rescind(offer_id=rescinded.offer_id))
-        for key in self._state.tasks_by_framework.get(framework.id, ()):
-            self._look_at_task(stream, key)
-        for status in stream.fresh_orphans():
-            self._send_update(stream, None, status)
-
     def _look_at_framework(self, stream: FrameworkStream) -> None:
+        """End the stream if the log says that it is over."""
         framework = self._state.frameworks.get(stream.framework_id)
         if framework is None:
             self._drop(stream, None)
@@ -193,62 +161,6 @@ class Subscriptions:
             self._drop(stream, FAILED_OVER)
         elif not framework.connected:
             self._drop(stream, None)
-        else:
-            for status in stream.fresh_orphans():
-                self._send_update(stream, None, status)
-
-    def _look_at_offer(self, offer_id: OfferId) -> None:
-        row = self._state.offers.get(offer_id)
-        if row is not None:
-            stream = self._streams.get(row.framework_id)
-            if stream is not None:
-                self._send_offer(stream, offer_id)
-            return
-        sent_on = self._offers_sent.pop(offer_id, None)
-        if sent_on is not None:
-            self._tell_rescinds(sent_on)
-
-    def _tell_rescinds(self, stream: FrameworkStream) -> None:
-        framework = self._state.frameworks.get(stream.framework_id)
-        if framework is None or framework.rescinds is stream.rescinds_told:
-            return
-        told = set(stream.rescinds_told)
-        stream.rescinds_told = framework.rescinds
-        for rescinded in framework.rescinds:
-            if rescinded not in told:
-                stream.put(Rescind(offer_id=rescinded.offer_id))
-
-    def _send_offer(self, stream: FrameworkStream, offer_id: OfferId) -> None:
-        if self._offers_sent.get(offer_id) is not stream:
-            self._offers_sent[offer_id] = stream
-            stream.put(DueOffer(offer_id))
-
-    def _look_at_task(self, stream: FrameworkStream, key: TaskKey) -> None:
-        task = self._state.tasks.get(key)
-        if task is None or not task.pending:
-            stream.updates.pop(key, None)
-        else:
-            self._send_update(stream, key, task.pending[0])
-
-    def _send_update(
-        self, stream: FrameworkStream, key: TaskKey | None, status: TaskStatus
-    ) -> None:
-        uuid = status.uuid
-        assert uuid is not None, "a pending update has a uuid"
-        due = DueUpdate(key, uuid)
-        if stream.updates.get(due.name) != uuid:
-            stream.updates[due.name] = uuid
-            stream.put(due)
-            self._retries.add(stream, due)
-
-    def _look_at_agent(self, agent_id: AgentId) -> None:
-        agent = self._state.agents.get(agent_id)
-        if agent is None or agent.unreachable_ms is None:
-            self._unreachable.discard(agent_id)
-        elif agent_id not in self._unreachable:
-            self._unreachable.add(agent_id)
-            for stream in list(self._streams.values()):
-                stream.put(Failure(agent_id=agent_id))
 
     def _drop(self, stream: FrameworkStream, error: str | None) -> None:
         """The log says it is over, so there is nothing to tell the log."""

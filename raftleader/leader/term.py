@@ -81,6 +81,9 @@ class LeadingTerm:
             term=term,
             submit=submit,
             connected_changed=self._look_at_all,
+            tell=lambda framework_id, event: self.subscriptions.put(
+                framework_id, event
+            ),
             counts=counts,
         )
         self.subscriptions = Subscriptions(

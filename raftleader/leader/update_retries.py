@@ -1,4 +1,4 @@
-"""Status updates that wait for their acknowledgement, and when to send them again.
+"""Statuses that wait for their acknowledgement, and when to send them again.
 
 After 10 s, then twice as long, up to 10 minutes: Mesos' own rhythm. A timer lives
 with its stream; a new stream is sent everything anyway, and begins anew.
@@ -10,11 +10,12 @@ import heapq
 
 import trio
 
-from raftleader.leader.event_streams import DueUpdate, FrameworkStream
+from raftleader.leader.due import DueStatus
+from raftleader.leader.event_streams import FrameworkStream
 from raftleader.limits import UPDATE_RETRY_S, UPDATE_RETRY_S_MAX
 
 # When, a number that makes it unique, for which stream, what, the interval then.
-_Retry = tuple[float, int, FrameworkStream, DueUpdate, float]
+_Retry = tuple[float, int, FrameworkStream, DueStatus, float]
 
 
 class UpdateRetries:
@@ -28,7 +29,7 @@ class UpdateRetries:
     def add(
         self,
         stream: FrameworkStream,
-        due: DueUpdate,
+        due: DueStatus,
         interval_s: float = UPDATE_RETRY_S,
     ) -> None:
         """Send ``due`` again after ``interval_s``, if it is still due then."""
@@ -52,11 +53,11 @@ class UpdateRetries:
                 self._send_again(stream, due, interval_s)
 
     def _send_again(
-        self, stream: FrameworkStream, due: DueUpdate, interval_s: float
+        self, stream: FrameworkStream, due: DueStatus, interval_s: float
     ) -> None:
         if stream.is_ended or stream.updates.get(due.name) != due.uuid:
             return
-        if stream.pending_status(due) is None:
+        if stream.status_of(due) is None:
             del stream.updates[due.name]
             return
         stream.put(due)

@@ -26,8 +26,8 @@ from chaos.sim.whole.node import Timeouts
 from chaos.sim.whole.offers_judge import NAME as OFFERS
 from chaos.sim.whole.run import run_options
 from raftleader.leader.agent_duties import AgentDuties
+from raftleader.leader.deliveries import Deliveries
 from raftleader.leader.replica import Replica
-from raftleader.leader.subscriptions import Subscriptions
 from raftleader.leader.timers import Timers
 from raftleader.protocol.resources import EMPTY
 from raftleader.state import apply, apply_time, tables
@@ -147,8 +147,8 @@ def test_an_offer_that_is_not_sent_again_after_a_failover_is_found(
         greet(self, stream, framework)
         self._state.offers_by_framework = offers
 
-    greet = Subscriptions._greet
-    monkeypatch.setattr(Subscriptions, "_greet", greet_without_offers)
+    greet = Deliveries.begin
+    monkeypatch.setattr(Deliveries, "begin", greet_without_offers)
     calm = attrs.evolve(OPTIONS, faults=(Fault.TRANSFER,), pause_s=8.0, seconds=40.0)
     assert "was never sent offer" in found(calm)[OFFERS]
 

@@ -12,7 +12,7 @@ import attrs
 
 from chaos.sim.fast.network import Connection
 from raftleader.errors import RaftLeaderError
-from raftleader.leader.agent_session import kill_is_due, run_is_due
+from raftleader.leader.agent_frames import kill_is_due, run_is_due
 from raftleader.leader.agent_sync import (
     compare_tasks,
     digest_is_equal,

@@ -40,7 +40,7 @@ def info():
     ("changes", "problem"),
     [
         ({"cluster_id": "other"}, "this is cluster 'test', not 'other'"),
-        ({"protocol": 99}, "protocol 99 is not 1"),
+        ({"protocol": 99}, "protocol 99 is not 2"),
         ({"key": ""}, "the key must not be empty"),
         ({"agent_id": "test-S99-0"}, "does not know the agent as test-S99-0"),
     ],

@@ -8,6 +8,10 @@ import pytest
 import trio.testing
 
 from raftleader.httpd.messages import Response, Stream
+from raftleader.protocol.frameworks import FrameworkInfo
+from raftleader.protocol.json_v1 import decode_event, encode_call
+from raftleader.protocol.scheduler_api import Heartbeat, Subscribe, Subscribed
+from raftleader.protocol.wire.media import Media
 
 
 def header(answer: Any, name: str) -> str | None:
@@ -121,7 +125,8 @@ SUBSCRIBE = {
     ("headers", "status"),
     [
         ({"mesos_stream_id": "x"}, 400),
-        ({"accept": "application/x-protobuf"}, 406),
+        ({"accept": "application/x-protobuf"}, 200),
+        ({"accept": "text/html"}, 406),
         ({"accept": "text/html, application/json;q=0"}, 406),
         ({"accept": "application/json"}, 200),
         ({"accept": "text/html, */*;q=0.1"}, 200),
@@ -131,7 +136,7 @@ SUBSCRIBE = {
         ({"authorization": "Basic xyz"}, 200),
         ({"content_type": "application/json; charset=utf-8"}, 200),
         ({"content_type": "Application/JSON"}, 200),
-        ({"content_type": "application/x-protobuf"}, 415),
+        ({"content_type": "application/x-protobuf"}, 400),
         ({"content_type": "text/plain"}, 415),
         ({"content_type": ""}, 400),
     ],
@@ -162,19 +167,27 @@ async def test_call_before_subscribe_is_400(client: Any) -> None:
     assert answer.body == b"Framework cannot be found"
 
 
-async def test_many_events_are_written_in_pieces(client: Any) -> None:
-    stream = await client.subscribe()
-    (opened,) = client.node.streams.values()
-    opened.events.extend([opened.events[-1]] * 1000)
-    opened.is_over = True
-    sizes: list[int] = []
+async def test_subscribe_may_come_and_be_answered_in_protobuf(
+    client: Any, autojump_clock: Any
+) -> None:
+    call = Subscribe(framework_info=FrameworkInfo(user="u", name="n"))
+    answer = await client.post(
+        encode_call(call, Media.PROTOBUF),
+        content_type="application/x-protobuf",
+        accept="application/x-protobuf",
+    )
+    assert isinstance(answer, Stream)
+    assert answer.headers[0] == ("Content-Type", "application/x-protobuf")
+    written: list[bytes] = []
 
     class Writer:
         async def send(self, chunks: list[bytes]) -> None:
-            sizes.append(len(chunks))
+            written.extend(chunks)
 
-    assert isinstance(stream, Stream)
-    await stream.run(Writer())
-    assert sum(sizes) == 1002
-    assert max(sizes) <= 200
-    assert opened.is_closed
+    with trio.move_on_after(1.0):
+        await answer.run(Writer())
+    first, second = (chunk.partition(b"\n")[2] for chunk in written)
+    subscribed = decode_event(first, Media.PROTOBUF)
+    assert isinstance(subscribed, Subscribed)
+    assert subscribed.framework_id in client.node.state.frameworks
+    assert isinstance(decode_event(second, Media.PROTOBUF), Heartbeat)

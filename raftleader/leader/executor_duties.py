@@ -1,0 +1,150 @@
+"""What a leader owes its agents' executors: their ends, and messages both ways.
+
+The end of an executor is a command in the log, like the end of a task; its framework
+is then told by a FAILURE event, once, and not again after a failover (Mesos' own
+promise: unreliable). Messages between schedulers and executors are passed on as
+long as both sides are there and read, and are lost otherwise.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import trio
+
+from raftleader import limits
+from raftleader.errors import RaftLeaderError
+from raftleader.leader.agent_session import AgentSession
+from raftleader.leader.agent_sync import compare_executors
+from raftleader.leader.submitting import Submit
+from raftleader.protocol.agent_rpc import (
+    ExecutorReport,
+    ExecutorReports,
+    FromExecutor,
+    TaskList,
+    ToExecutor,
+)
+from raftleader.protocol.ids import AgentId, FrameworkId
+from raftleader.protocol.scheduler_api import Event, Failure, Message
+from raftleader.state.cluster import ClusterState
+from raftleader.state.commands import LoseExecutors, ReportExecutors
+from raftleader.state.outcomes import Outcome
+
+Tell = Callable[[FrameworkId, Event], None]
+"""Put an event on a framework's stream, if that is open."""
+
+UNTAKEN_PAUSE_S = 2 * limits.RESEND_INTERVAL_S
+"""While there was no room for updates of an agent, and until it has sent them again,
+ends of executors must wait: they would end tasks whose true end is in the updates."""
+
+
+class ExecutorDuties:
+    """See the module docstring. Part of ``AgentDuties``; lives as long."""
+
+    def __init__(
+        self,
+        state: ClusterState,
+        *,
+        term: int,
+        submit: Submit,
+        tell: Tell,
+        counts: Counter[str],
+    ) -> None:
+        self._term = term
+        self._state = state
+        self._submit = submit
+        self._tell = tell
+        self._counts = counts
+        self._is_over = False
+
+    def end(self) -> None:
+        """The term is over; what is still on its way changes nothing here."""
+        self._is_over = True
+
+    def send(
+        self,
+        session: AgentSession | None,
+        framework_id: FrameworkId,
+        executor_id: str,
+        data: bytes,
+    ) -> None:
+        """See ``LeaderNode.send_to_executor``."""
+        is_sent = session is not None and session.send_message(
+            ToExecutor(
+                term=self._term,
+                framework_id=framework_id,
+                executor_id=executor_id,
+                data=data,
+            )
+        )
+        self._counts["messages_to_executors" if is_sent else "messages_dropped"] += 1
+
+    def pass_on(self, agent_id: AgentId, message: FromExecutor) -> None:
+        """An executor's message for its scheduler."""
+        self._counts["messages_from_executors"] += 1
+        event = Message(
+            agent_id=agent_id, executor_id=message.executor_id, data=message.data
+        )
+        self._tell(message.framework_id, event)
+
+    def take_reports(
+        self, session: AgentSession, agent_id: AgentId, message: ExecutorReports
+    ) -> None:
+        """Put ends of executors into the log; confirm what is there."""
+        if trio.current_time() < session.untaken_s + UNTAKEN_PAUSE_S:
+            return
+        fresh: list[ExecutorReport] = []
+        known: list[bytes] = []
+        for report in message.reports:
+            if report.uuid in session.updates_in_flight:
+                continue
+            key = (report.framework_id, agent_id, report.executor_id)
+            if key in self._state.executors:
+                session.updates_in_flight.add(report.uuid)
+                fresh.append(report)
+            else:
+                known.append(report.uuid)
+        if known:
+            session.confirm(known)
+        if not fresh:
+            return
+        uuids = [report.uuid for report in fresh]
+        agent = self._state.agents.get(agent_id)
+        taken = frozenset(agent.executor_reports if agent is not None else ())
+
+        def told(result: Outcome | RaftLeaderError) -> None:
+            if self._is_over:
+                return  # the agent says it again, to the next leader
+            session.settle_updates(uuids)
+            if isinstance(result, RaftLeaderError):
+                return
+            session.confirm(uuids)
+            for report in fresh:
+                if report.uuid not in taken:
+                    self._tell_of_end(agent_id, report)
+
+        try:
+            command = ReportExecutors(agent_id=agent_id, reports=tuple(fresh))
+            self._submit(command, told)
+        except RaftLeaderError:
+            session.settle_updates(uuids)
+            self._counts["reports_not_taken"] += len(uuids)
+
+    def take_list(
+        self, session: AgentSession, agent_id: AgentId, message: TaskList
+    ) -> None:
+        """What the agent says of its executors. Raises like ``Submit``."""
+        difference = compare_executors(self._state, agent_id, message.executors)
+        for framework_id, executor_id in difference.foreign:
+            session.send_foreign_shutdown(framework_id, executor_id)
+        if difference.lost:
+            command = LoseExecutors(agent_id=agent_id, executors=difference.lost)
+            self._submit(command)
+
+    def _tell_of_end(self, agent_id: AgentId, report: ExecutorReport) -> None:
+        self._counts["executors_ended"] += 1
+        failure = Failure(
+            agent_id=agent_id, executor_id=report.executor_id, status=report.status
+        )
+        self._tell(report.framework_id, failure)
