@@ -106,6 +106,27 @@ def steady(
 
 
 @bench_app.command()
+def http(
+    seconds: Annotated[
+        float, typer.Option("--for", min=1, metavar="SECONDS", help="How long.")
+    ] = 10,
+    connections: Annotated[
+        int, typer.Option(min=1, max=1000, help="Of the pool.")
+    ] = 32,
+    as_json: Json = False,
+) -> None:
+    """Measure ACCEPT calls a second over HTTP, against one leader.
+
+    Example: raftleader bench http --for 20 --json
+    """
+    from raftleader.cli.bench_http import bench_http
+
+    run_measurement(
+        lambda output: bench_http(seconds, connections, output), as_json=as_json
+    )
+
+
+@bench_app.command()
 def snapshot(
     agents: Annotated[int, typer.Option(min=1, help="Registered agents.")] = 50_000,
     tasks: Annotated[int, typer.Option(min=1, help="Running tasks.")] = 200_000,
