@@ -21,7 +21,9 @@ from raftleader.framework.calls import (
 from raftleader.framework.http_answers import Answer
 from raftleader.framework.http_client import HttpClient
 from raftleader.framework.subscription import Link, Subscription
-from raftleader.protocol.scheduler_api import Acknowledge
+from raftleader.protocol.ids import FrameworkId
+from raftleader.protocol.offers import OperationStatus
+from raftleader.protocol.scheduler_api import Acknowledge, AcknowledgeOperation
 from raftleader.protocol.tasks import TaskStatus
 
 log = logging.getLogger("raftleader.framework")
@@ -33,6 +35,33 @@ BATCH_MAX = 128
 UUIDS_MAX = 100_000
 """Updates remembered, to recognise those that come again."""
 
+AnyStatus = TaskStatus | OperationStatus
+
+
+def acknowledging(
+    framework_id: FrameworkId, status: AnyStatus
+) -> Acknowledge | AcknowledgeOperation | None:
+    """The call that acknowledges this update; None if nobody waits for one."""
+    if status.uuid is None:
+        return None
+    if isinstance(status, TaskStatus):
+        if status.agent_id is None:
+            return None
+        return Acknowledge(
+            framework_id=framework_id,
+            agent_id=status.agent_id,
+            task_id=status.task_id,
+            uuid=status.uuid,
+        )
+    if status.operation_id is None:
+        return None
+    return AcknowledgeOperation(
+        framework_id=framework_id,
+        operation_id=status.operation_id,
+        uuid=status.uuid,
+        agent_id=status.agent_id,
+    )
+
 
 class Acknowledger:
     """Remembers which updates were dealt with, and tells the leader."""
@@ -41,28 +70,28 @@ class Acknowledger:
         self.sent = 0
         self._subscription = subscription
         self._client = client
-        self._queue: list[TaskStatus] = []
+        self._queue: list[AnyStatus] = []
         self._wake = trio.Event()
         self._room = trio.Event()
         self._handled: dict[bytes, None] = {}
 
-    def is_handled(self, status: TaskStatus) -> bool:
+    def is_handled(self, status: AnyStatus) -> bool:
         """Whether this very update has been dealt with before."""
         return status.uuid is not None and status.uuid in self._handled
 
-    def remember(self, status: TaskStatus) -> None:
+    def remember(self, status: AnyStatus) -> None:
         """Note that an update has been dealt with."""
         assert status.uuid is not None
         self._handled[status.uuid] = None
         if len(self._handled) > UUIDS_MAX:
             del self._handled[next(iter(self._handled))]
 
-    async def acknowledge_soon(self, status: TaskStatus) -> None:
+    async def acknowledge_soon(self, status: AnyStatus) -> None:
         """Queue an acknowledgement. Waits only if ten thousand wait already.
 
-        Nothing happens for an update without a uuid or an agent.
+        Nothing happens for an update that nobody wants to be acknowledged.
         """
-        if status.uuid is None or status.agent_id is None:
+        if acknowledging(FrameworkId(""), status) is None:
             return
         self.remember(status)
         self._queue.append(status)
@@ -89,9 +118,9 @@ class Acknowledger:
                 self._queue.clear()
                 self._room.set()
 
-    async def _send(self, link: Link, batch: list[TaskStatus]) -> list[TaskStatus]:
+    async def _send(self, link: Link, batch: list[AnyStatus]) -> list[AnyStatus]:
         """Send them all, then wait for all answers; returns those to send again."""
-        rest: list[TaskStatus] = []
+        rest: list[AnyStatus] = []
         try:
             connection = await self._client.connection(link.address)
             exchanges = [
@@ -109,14 +138,9 @@ class Acknowledger:
             return []
         return rest
 
-    def _encode(self, link: Link, status: TaskStatus) -> bytes:
-        assert status.agent_id is not None and status.uuid is not None
-        call = Acknowledge(
-            framework_id=link.framework_id,
-            agent_id=status.agent_id,
-            task_id=status.task_id,
-            uuid=status.uuid,
-        )
+    def _encode(self, link: Link, status: AnyStatus) -> bytes:
+        call = acknowledging(link.framework_id, status)
+        assert call is not None
         return encode_call_request(link, call)
 
     def _is_busy(self, link: Link, answer: Answer) -> bool:

@@ -6,15 +6,19 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from raftleader.errors import RaftLeaderError
-from raftleader.framework.acknowledgements import Acknowledger
+from raftleader.framework.acknowledgements import Acknowledger, AnyStatus
 from raftleader.framework.inbox import Inbox, Loss
 from raftleader.framework.offer_book import OfferBook
 from raftleader.protocol.scheduler_api import (
     Error,
     Event,
     Failure,
+    InverseOffers,
+    Message,
     Offers,
+    OperationUpdate,
     Rescind,
+    RescindInverseOffer,
     Subscribed,
     Update,
 )
@@ -52,7 +56,7 @@ class Dispatcher:
         while True:
             event = await self._inbox.take()
             try:
-                if isinstance(event, Update):
+                if isinstance(event, Update | OperationUpdate):
                     await self._update(driver, acknowledger, event.status)
                 else:
                     await self._handle(driver, event)
@@ -76,6 +80,12 @@ class Dispatcher:
                 await scheduler.subscribed(driver, event)
             case Subscribed():
                 await scheduler.resubscribed(driver, event)
+            case InverseOffers(inverse_offers=offers):
+                await scheduler.inverse_offers(driver, offers)
+            case RescindInverseOffer(inverse_offer_id=offer_id):
+                await scheduler.inverse_offer_rescinded(driver, offer_id)
+            case Message():
+                await scheduler.message(driver, event)
             case Failure():
                 await scheduler.failure(driver, event)
             case Loss():
@@ -84,13 +94,16 @@ class Dispatcher:
                 await scheduler.error(driver, message)
 
     async def _update(
-        self, driver: SchedulerDriver, acknowledger: Acknowledger, status: TaskStatus
+        self, driver: SchedulerDriver, acknowledger: Acknowledger, status: AnyStatus
     ) -> None:
         if acknowledger.is_handled(status):
             self.updates_repeated += 1
             await acknowledger.acknowledge_soon(status)
             return
         self.updates += 1
-        await self._scheduler.update(driver, status)
+        if isinstance(status, TaskStatus):
+            await self._scheduler.update(driver, status)
+        else:
+            await self._scheduler.operation_update(driver, status)
         if self._is_automatic:
             await acknowledger.acknowledge_soon(status)

@@ -2,6 +2,7 @@
 
 RaftLeaderError
 |- FrameworkEndedError   unknown    the leader refuses this framework for good
+|- ExecutorEndedError    unknown    the agent refuses this executor for good
 |- TaskFailedError       definite   the task ended without a result
 |  `- TaskKilledError    definite   it was killed because we asked
 `- TaskLostError         unknown    it may have run, it may still run
@@ -23,6 +24,15 @@ class FrameworkEndedError(RaftLeaderError):
     Another scheduler took over, the framework was torn down, or what it asked
     for is not allowed. The message is the leader's. A call that was on its way
     then may have been carried out.
+    """
+
+    definite = False
+
+
+class ExecutorEndedError(RaftLeaderError):
+    """The agent ended an executor's session with an ERROR event, or refused it.
+
+    The message is the agent's. Updates on their way then may have been taken.
     """
 
     definite = False

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from raftleader.protocol.ids import OfferId
-from raftleader.protocol.offers import Offer
-from raftleader.protocol.scheduler_api import Failure, Subscribed
+from raftleader.protocol.offers import InverseOffer, Offer, OperationStatus
+from raftleader.protocol.scheduler_api import Failure, Message, Subscribed
 from raftleader.protocol.tasks import TaskStatus
 
 if TYPE_CHECKING:
@@ -46,8 +46,33 @@ class Scheduler:
         again until ``driver.acknowledge``.
         """
 
+    async def operation_update(
+        self, driver: SchedulerDriver, status: OperationStatus
+    ) -> None:
+        """News of an operation that was given an ``id``; acknowledged like updates."""
+
+    async def inverse_offers(
+        self, driver: SchedulerDriver, offers: Sequence[InverseOffer]
+    ) -> None:
+        """Resources we hold are wanted back, since their machine will be unavailable.
+
+        Say whether we agree: ``accept_inverse_offers``, ``decline_inverse_offers``.
+        They come again after a re-subscription.
+        """
+
+    async def inverse_offer_rescinded(
+        self, driver: SchedulerDriver, offer_id: OfferId
+    ) -> None:
+        """The resources may stay."""
+
+    async def message(self, driver: SchedulerDriver, event: Message) -> None:
+        """Bytes from one of our executors. They may have got lost on the way."""
+
     async def failure(self, driver: SchedulerDriver, event: Failure) -> None:
-        """An agent is gone. Its tasks are reported one by one as well."""
+        """An agent is gone or, with ``event.executor_id``, an executor has ended.
+
+        The tasks are reported one by one as well.
+        """
 
     async def disconnected(self, driver: SchedulerDriver) -> None:
         """The stream was lost; the driver is looking for the leader."""

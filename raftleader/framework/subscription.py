@@ -13,7 +13,7 @@ from raftleader.errors import InvalidInputError, RaftLeaderError, UnavailableErr
 from raftleader.framework.addresses import address_of_location
 from raftleader.framework.http_client import AnswerStream, HttpClient
 from raftleader.framework.session import SILENCE_S, Phase, Probe, Session
-from raftleader.protocol.frameworks import FrameworkInfo
+from raftleader.framework.wishes import Wishes
 from raftleader.protocol.ids import FrameworkId
 from raftleader.protocol.json_v1 import decode_event, encode_call
 from raftleader.protocol.recordio import RecordDecoder
@@ -62,7 +62,7 @@ class Subscription:
     def __init__(
         self,
         session: Session,
-        framework: FrameworkInfo,
+        wishes: Wishes,
         listener: Listener,
         *,
         streams: HttpClient,
@@ -70,9 +70,8 @@ class Subscription:
         calls: HttpClient,
     ) -> None:
         self.session = session
-        self.suppressed_roles: tuple[str, ...] = ()
+        self.wishes = wishes
         self.link: Link | None = None
-        self._framework = framework
         self._listener = listener
         self._streams = streams
         self._probes = probes
@@ -149,11 +148,13 @@ class Subscription:
     async def _subscribe(self) -> None:
         session = self.session
         assert session.leader is not None
-        info = msgspec.structs.replace(self._framework, id=session.framework_id)
+        wishes = self.wishes
+        info = msgspec.structs.replace(wishes.framework, id=session.framework_id)
         call = Subscribe(
             framework_info=info,
             framework_id=session.framework_id,
-            suppressed_roles=self.suppressed_roles,
+            suppressed_roles=wishes.suppressed_roles,
+            offer_constraints=wishes.offer_constraints,
         )
         try:
             async with self._streams.stream(
