@@ -23,6 +23,7 @@ from raftleader.state.outcomes import (
 )
 from raftleader.state.tables import (
     drop_framework,
+    drop_inverse_offer,
     drop_offer,
     drop_task,
     rescind_offers,
@@ -151,6 +152,8 @@ def remove_framework(
     """
     for offer_id in list(state.offers_by_framework.get(framework_id, ())):
         drop_offer(state, ctx, state.offers[offer_id])
+    for offer_id in list(state.inverse_offers_by_framework.get(framework_id, ())):
+        drop_inverse_offer(state, ctx, offer_id)
     for key in list(state.tasks_by_framework.get(framework_id, ())):
         task = state.tasks[key]
         if task.state.is_terminal:
