@@ -28,11 +28,12 @@ def normal_path(path: str) -> str:
 def route(endpoints: Mapping[str, Endpoint], request: Request) -> Answer | Deferred:
     """Answer with the endpoint of the request's path, or with 404.
 
-    What is below ``/api/v1`` and nobody's own falls to the operator API: there
-    are clients that post to ``/api/v1/operator``.
+    A path that ends with ``/*`` in the table stands for all that are one level below.
+    What is below ``/api/v1`` and nobody's own falls to the operator API: there are
+    clients that post to ``/api/v1/operator``.
     """
     path = normal_path(request.path)
-    endpoint = endpoints.get(path)
+    endpoint = endpoints.get(path) or endpoints.get(path.rpartition("/")[0] + "/*")
     if endpoint is None and path.startswith(OPERATOR_PATH + "/"):
         endpoint = endpoints.get(OPERATOR_PATH)
     if endpoint is None:

@@ -1,4 +1,4 @@
-"""``/health``, ``/version``, ``/redirect``, ``/state`` and our own status page."""
+"""``/health``, ``/version``, ``/redirect`` and our own status page."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ import attrs
 
 from raftleader import __version__
 from raftleader.api.answers import (
-    JSON_HEADERS,
     json_answer,
     method_problem,
     not_leading,
-    problem_answer,
 )
-from raftleader.api.state_document import MESOS_VERSION, state_document
-from raftleader.errors import RaftLeaderError
-from raftleader.httpd.messages import Answer, Deferred, Request, Response
+from raftleader.api.mesos_facts import MESOS_VERSION
+from raftleader.httpd.messages import Answer, Request, Response
 from raftleader.leader.interface import LeaderNode
 from raftleader.state.snapshot import digest
 
@@ -51,29 +48,6 @@ class StatusEndpoints:
             root = Request(method="GET", path="/", target="/")
             return not_leading(node, root)
         return Response(status=307, headers=(("Location", f"//{node.http_address}/"),))
-
-    def state(self, request: Request) -> Answer | Deferred:
-        """The cluster in the shape of Mesos' ``/state``.
-
-        A standby redirects, unless the query says ``local=true``: then it tells
-        what it has applied, and its ``raftleader.index`` says how far that goes.
-        """
-        node = self._node
-        is_local = request.query.get("local") == "true"
-        if not node.leadership.leading and not is_local:
-            return not_leading(node, request)
-        problem = method_problem(request, "GET", "HEAD")
-        if problem is not None:
-            return problem
-
-        async def build() -> Answer:
-            try:
-                body = await state_document(node)
-            except RaftLeaderError as error:
-                return problem_answer(node, request, error)
-            return Response(status=200, headers=JSON_HEADERS, body=body)
-
-        return build
 
     def status(self, request: Request) -> Answer:
         """Who this node is and how far it is; answered by every node.
