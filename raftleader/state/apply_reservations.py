@@ -96,10 +96,10 @@ def _needed(operation: Conversion) -> Resources:
                 return resources.converted(_inner) if source is None else source
             case Create(volumes=volumes):
                 return volumes.converted(_disk)
-            case Unreserve(resources=part) | Destroy(volumes=part):
+            case Unreserve(resources=part) | ShrinkVolume(volume=part):
                 return part
-            case ShrinkVolume(volume=part):
-                return part
+            case Destroy():
+                return EMPTY  # a volume that is not there is no matter of amounts
             case GrowVolume(volume=volume, addition=addition):
                 return volume + addition
             case _:
