@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from raftleader.limits import KILL_GRACE_S, KILL_GRACE_S_MAX
+from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId
 from raftleader.protocol.operator_values import Drain, DrainState
 from raftleader.protocol.tasks import Reason, TaskState, TaskStatus
@@ -107,16 +108,18 @@ def _has_live_tasks(state: ClusterState, agent_id: AgentId) -> bool:
 
 
 def draining_status(
-    state: ClusterState, agent_id: AgentId, status: TaskStatus
+    state: ClusterState, framework: FrameworkInfo | None, status: TaskStatus
 ) -> TaskStatus:
     """A task's end by killing, as it is told when its agent drains: with that as
-    its reason, and GONE_BY_OPERATOR if the agent will be gone. Others as they are."""
-    agent = state.agents.get(agent_id)
+    its reason, and to PARTITION_AWARE frameworks as GONE_BY_OPERATOR if the agent
+    will be gone. Other news stay as they are."""
+    agent = None if status.agent_id is None else state.agents.get(status.agent_id)
     if agent is None or agent.drain is None:
         return status
     if status.state not in (TaskState.KILLING, TaskState.KILLED):
         return status
-    if agent.drain.mark_gone and status.state is TaskState.KILLED:
+    is_aware = framework is not None and framework.is_capable("PARTITION_AWARE")
+    if agent.drain.mark_gone and is_aware and status.state is TaskState.KILLED:
         status = replace(status, state=TaskState.GONE_BY_OPERATOR)
     return replace(status, reason=Reason.AGENT_DRAINING)
 

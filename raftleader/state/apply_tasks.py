@@ -68,9 +68,8 @@ def _take_update(
         data = None
     agent_id = task.info.agent_id
     status = replace(status, state=told, uuid=uuid, agent_id=agent_id, data=data)
-    status = draining_status(state, agent_id, status)
-    told = visible_state(status.state, framework.info if framework else None)
-    record_status(state, ctx, task, replace(status, state=told or status.state))
+    info = framework.info if framework else None
+    record_status(state, ctx, task, draining_status(state, info, status))
 
 
 def apply_acknowledge_update(

@@ -263,3 +263,46 @@ def test_registration_with_an_id_of_nobody_is_refused(trial: Trial) -> None:
     info = AgentInfo(hostname="h", ip="1.2.3.4", port=1)
     refused = _refusal(trial, c.RegisterAgent(key="k", info=info, agent_id="c-X1-0"))
     assert refused.refusal is Refusal.INVALID_AGENT
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "mark_gone", "state", "told"),
+    [
+        ((), False, TaskState.KILLED, TaskState.KILLED),
+        ((), True, TaskState.KILLED, TaskState.KILLED),
+        (("PARTITION_AWARE",), False, TaskState.KILLED, TaskState.KILLED),
+        (("PARTITION_AWARE",), True, TaskState.KILLED, TaskState.GONE_BY_OPERATOR),
+        (
+            ("PARTITION_AWARE", "TASK_KILLING_STATE"),
+            True,
+            TaskState.KILLING,
+            TaskState.KILLING,
+        ),
+    ],
+)
+def test_kill_by_draining_is_told_as_such(
+    trial: Trial,
+    capabilities: tuple[str, ...],
+    mark_gone: bool,
+    state: TaskState,
+    told: TaskState,
+) -> None:
+    agent = trial.register("cpus:4")
+    framework = trial.subscribe(capabilities=capabilities)
+    trial.launch(framework, trial.offer(framework, agent, "cpus:1"), "t1")
+    trial.accepted(o.DrainAgent(agent_id=agent, mark_gone=mark_gone))
+    trial.report(framework, "t1", state)
+    status = trial.state.tasks[framework, "t1"].pending[-1]
+    assert (status.state, status.reason) == (told, Reason.AGENT_DRAINING)
+
+
+def test_end_without_killing_keeps_its_own_reason_when_its_agent_drains(
+    trial: Trial,
+) -> None:
+    agent = trial.register("cpus:4")
+    framework = trial.subscribe()
+    trial.launch(framework, trial.offer(framework, agent, "cpus:1"), "t1")
+    trial.accepted(o.DrainAgent(agent_id=agent))
+    trial.report(framework, "t1", TaskState.FINISHED)
+    status = trial.state.tasks[framework, "t1"].pending[-1]
+    assert (status.state, status.reason) == (TaskState.FINISHED, None)
