@@ -19,17 +19,24 @@ from raftleader.state.apply_agents import (
     apply_mark_unreachable,
     apply_register_agent,
 )
+from raftleader.state.apply_executors import (
+    apply_lose_executors,
+    apply_report_executors,
+    apply_shutdown_executor,
+)
 from raftleader.state.apply_frameworks import (
     apply_disconnect_framework,
     apply_revive_roles,
     apply_subscribe_framework,
     apply_suppress_roles,
     apply_teardown_framework,
+    apply_update_framework,
 )
 from raftleader.state.apply_offers import (
     apply_decline_offers,
     apply_grant_offers,
 )
+from raftleader.state.apply_operations import apply_acknowledge_operation
 from raftleader.state.apply_operators import apply_operator_command
 from raftleader.state.apply_tasks import (
     apply_acknowledge_update,
@@ -134,6 +141,16 @@ def apply_command(state: ClusterState, ctx: Context, command: c.Command) -> Outc
             return apply_revive_roles(state, ctx, command)
         case c.SuppressRoles():
             return apply_suppress_roles(state, ctx, command)
+        case c.UpdateFramework():
+            return apply_update_framework(state, ctx, command)
+        case c.ReportExecutors():
+            return apply_report_executors(state, ctx, command)
+        case c.LoseExecutors():
+            return apply_lose_executors(state, ctx, command)
+        case c.ShutdownExecutor():
+            return apply_shutdown_executor(state, ctx, command)
+        case c.AcknowledgeOperation():
+            return apply_acknowledge_operation(state, ctx, command)
         case c.RegisterAgent():
             return apply_register_agent(state, ctx, command)
         case c.MarkUnreachable():

@@ -1,14 +1,19 @@
-"""ACCEPT: offers become tasks, once."""
+"""ACCEPT: offers become tasks, reservations and volumes, once."""
 
 from __future__ import annotations
 
-import attrs
+from collections.abc import Sequence
+
 from msgspec.structs import replace
 
-from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskId
-from raftleader.protocol.offers import Launch
-from raftleader.protocol.resources import EMPTY, Resources
-from raftleader.protocol.tasks import Reason, TaskInfo, TaskState, TaskStatus
+from raftleader.protocol.ids import AgentId, OfferId, TaskId
+from raftleader.protocol.offers import (
+    Launch,
+    LaunchGroup,
+    OperationStatus,
+)
+from raftleader.protocol.tasks import Reason, TaskState, TaskStatus
+from raftleader.state.accept_plan import Plan, plan_accept
 from raftleader.state.apply_frameworks import UNKNOWN_FRAMEWORK
 from raftleader.state.apply_offers import (
     apply_decline_offers,
@@ -17,35 +22,41 @@ from raftleader.state.apply_offers import (
 )
 from raftleader.state.bounds import ORPHAN_UPDATES_MAX
 from raftleader.state.cluster import (
-    Agent,
     ClusterState,
+    Executor,
     Framework,
+    OperationRow,
     OutstandingOffer,
     Task,
 )
 from raftleader.state.commands import AcceptOffers
 from raftleader.state.context import Context
 from raftleader.state.launch_names import launch_name
+from raftleader.state.offered import declined, joined
 from raftleader.state.outcomes import Accepted, Outcome
+from raftleader.state.shared_volumes import offers_of_destroyed
 from raftleader.state.statuses import leader_status
 from raftleader.state.tables import (
+    add_executor,
+    add_operation,
+    convert_agent,
     drop_offer,
     remember_launches,
+    rescind_offers,
     set_framework,
     set_task,
 )
-from raftleader.state.validation import task_problem
 
 
 def apply_accept_offers(
     state: ClusterState, ctx: Context, command: AcceptOffers
 ) -> Outcome:
-    """Launch tasks from offers; whatever is left of them goes back.
+    """Perform operations on offers; whatever is left of them goes back.
 
-    The offers are consumed as a whole, whatever becomes of single tasks. A task
-    that cannot be launched is answered with a durable update, unless an earlier
-    ACCEPT has decided it: then this one is a repeat, and the first answer holds
-    (promise P3).
+    The offers are consumed as a whole, whatever becomes of single operations. What
+    cannot be done is answered with a durable update or status, unless an earlier
+    ACCEPT of these offers has decided it: then this one is a repeat, and the first
+    answer holds (promise P3).
     """
     framework = state.frameworks.get(command.framework_id)
     if framework is None:
@@ -53,51 +64,23 @@ def apply_accept_offers(
     if not command.operations:
         return apply_decline_offers(state, ctx, command)
 
-    tasks = [t for o in command.operations if isinstance(o, Launch) for t in o.tasks]
     offers = owned_offers(state, command.framework_id, command.offer_ids)
     problem = _offers_problem(offers, command.offer_ids)
+    agent_id = None
     if problem is not None:
-        plan = _Plan(remainder=EMPTY)
-        known = set(framework.answered_launches)
-        for task in tasks:
-            if not _is_repeat(state, framework, task.task_id, command.offer_ids, known):
-                plan.refuse(task, Reason.INVALID_OFFERS, problem)
+        plan = _void_plan(state, framework, command, problem)
+        for offer in offers:
+            drop_offer(state, ctx, offer)
     else:
-        agent = state.agents[offers[0].agent_id]
-        plan = _plan_launches(state, framework, agent, offers, tasks)
-
-    for offer in offers:
-        drop_offer(state, ctx, offer)
-    for task in plan.launched:
-        set_task(
-            state,
-            ctx,
-            Task(
-                framework_id=framework.id,
-                info=task,
-                role=offers[0].role,
-                state=TaskState.STAGING,
-                offer_ids=command.offer_ids,
-                launched_ms=ctx.now_ms,
-            ),
-        )
-    _answer_refused(state, ctx, framework, command.offer_ids, plan.refused)
-    if plan.remainder:
-        first = offers[0]
-        filter_long(state, ctx, command, [(first.agent_id, first.role, plan.remainder)])
+        agent_id = offers[0].agent_id
+        agent = state.agents[agent_id]
+        plan = plan_accept(state, framework, agent, offers, command.operations)
+        for offer in offers:
+            drop_offer(state, ctx, offer)
+        _perform(state, ctx, command, plan, offers)
+    _answer_refused(state, ctx, framework, command.offer_ids, plan)
+    _answer_operations(state, ctx, command, plan, agent_id)
     return Accepted()
-
-
-@attrs.define
-class _Plan:
-    """What an ACCEPT will do, before anything is done."""
-
-    remainder: Resources
-    launched: list[TaskInfo] = attrs.field(factory=list)
-    refused: list[tuple[TaskInfo, Reason, str]] = attrs.field(factory=list)
-
-    def refuse(self, task: TaskInfo, reason: Reason, problem: str) -> None:
-        self.refused.append((task, reason, problem))
 
 
 def _offers_problem(
@@ -106,65 +89,55 @@ def _offers_problem(
     if not offer_ids:
         return "No offers specified"
     if len(set(offer_ids)) != len(offer_ids):
-        return "Duplicate offers in the list"
+        twin = next(o for o in offer_ids if offer_ids.count(o) > 1)
+        return f"Duplicate offer {twin} in offer list"
     if len(owned) != len(offer_ids):
         outstanding = {offer.id for offer in owned}
         gone = next(o for o in offer_ids if o not in outstanding)
         return f"Offer {gone} is no longer valid"
-    if any(offer.agent_id != owned[0].agent_id for offer in owned):
-        return "The offers are of different agents"
-    if any(offer.role != owned[0].role for offer in owned):
-        return "The offers are allocated to different roles"
+    first = owned[0]
+    for offer in owned:
+        if offer.role != first.role:
+            return (
+                "Aggregated offers must be allocated to the same role. Offer"
+                f" {offer.id} uses role '{offer.role}' but another is using role"
+                f" '{first.role}'"
+            )
+        if offer.agent_id != first.agent_id:
+            return (
+                "Aggregated offers must belong to one single agent. Offer"
+                f" {offer.id} uses agent {offer.agent_id} and agent {first.agent_id}"
+            )
     return None
 
 
-def _plan_launches(
-    state: ClusterState,
-    framework: Framework,
-    agent: Agent,
-    offers: list[OutstandingOffer],
-    tasks: list[TaskInfo],
-) -> _Plan:
-    remainder = offers[0].resources
-    for offer in offers[1:]:
-        remainder += offer.resources
-    plan = _Plan(remainder)
-    ids: set[TaskId] = set()
-    for task in tasks:
-        problem = task_problem(task, agent.id, plan.remainder)
-        if problem is None:
-            problem = _id_in_use(state, framework.id, agent.id, task.task_id, ids)
-        if problem is not None:
-            plan.refuse(task, Reason.TASK_INVALID, problem)
-            continue
-        ids.add(task.task_id)
-        plan.launched.append(task)
-        plan.remainder -= task.resources
+def _void_plan(
+    state: ClusterState, framework: Framework, command: AcceptOffers, problem: str
+) -> Plan:
+    """Nothing is performed, and what was not decided before is told why."""
+    plan = Plan()
+    known = set(framework.answered_launches)
+    offer_ids = command.offer_ids
+    for operation in command.operations:
+        if isinstance(operation, Launch | LaunchGroup):
+            tasks = [
+                task
+                for task in operation.tasks
+                if not _is_decided_task(
+                    state, framework, task.task_id, offer_ids, known
+                )
+            ]
+            message = f"Task launched with invalid offers: {problem}"
+            plan.refuse(tasks, TaskState.DROPPED, Reason.INVALID_OFFERS, message)
+        elif operation.id is None or not _is_decided_operation(
+            state, framework, operation.id, offer_ids, known
+        ):
+            message = f"Operation attempted with invalid offers: {problem}"
+            plan.fail(operation, message)
     return plan
 
 
-def _id_in_use(
-    state: ClusterState,
-    framework_id: FrameworkId,
-    agent_id: AgentId,
-    task_id: TaskId,
-    launched: set[TaskId],
-) -> str | None:
-    """Task ids name live tasks. An agent starts an id only once in its life.
-
-    So an id may be used again on another agent only; on the same one the agent
-    would answer with the end of the earlier task.
-    """
-    key = (framework_id, task_id)
-    if key in state.tasks or task_id in launched:
-        return f"Task has duplicate ID: {task_id}"
-    completed = state.completed_tasks.get(key)
-    if completed is not None and completed.agent_id == agent_id:
-        return f"Task ID {task_id} was used on this agent before"
-    return None
-
-
-def _is_repeat(
+def _is_decided_task(
     state: ClusterState,
     framework: Framework,
     task_id: TaskId,
@@ -181,30 +154,112 @@ def _is_repeat(
     )
 
 
+def _is_decided_operation(
+    state: ClusterState,
+    framework: Framework,
+    operation_id: str,
+    offer_ids: tuple[OfferId, ...],
+    decided: set[bytes],
+) -> bool:
+    """Whether an earlier ACCEPT of these offers has decided this operation."""
+    row = state.operations.get((framework.id, operation_id))
+    if row is not None and row.offer_ids == offer_ids:
+        return True
+    return launch_name(operation_id, offer_ids, kind="operation") in decided
+
+
+def _perform(
+    state: ClusterState,
+    ctx: Context,
+    command: AcceptOffers,
+    plan: Plan,
+    offers: Sequence[OutstandingOffer],
+) -> None:
+    """Do what was planned. The offers are dropped already: all they held is free."""
+    first = offers[0]
+    agent = state.agents[first.agent_id]
+    if plan.is_converted:
+        lost = offers_of_destroyed(state, agent.id, plan.total)
+        rescind_offers(state, ctx, lost)
+        convert_agent(state, ctx, agent.id, plan.dynamic)
+    for info in plan.executors.values():
+        executor = Executor(
+            framework_id=command.framework_id,
+            agent_id=agent.id,
+            info=info,
+            role=first.role,
+            launched_ms=ctx.now_ms,
+        )
+        if executor.key not in state.executors:
+            add_executor(state, ctx, executor)
+    for described, group in plan.launched.values():
+        task = Task(
+            framework_id=command.framework_id,
+            info=described,
+            role=first.role,
+            state=TaskState.STAGING,
+            offer_ids=command.offer_ids,
+            launched_ms=ctx.now_ms,
+            group=group,
+        )
+        set_task(state, ctx, task)
+    rest = declined(plan.remainder, joined(offer.resources for offer in offers))
+    if rest:
+        filter_long(state, ctx, command, [(agent.id, first.role, rest)])
+
+
 def _answer_refused(
     state: ClusterState,
     ctx: Context,
     framework: Framework,
     offer_ids: tuple[OfferId, ...],
-    refused: list[tuple[TaskInfo, Reason, str]],
+    plan: Plan,
 ) -> None:
-    if not refused:
+    if not plan.refused:
         return
     updates: list[TaskStatus] = []
-    for task, reason, problem in refused:
-        is_dropped = reason is Reason.INVALID_OFFERS
+    for refused in plan.refused:
+        task = refused.task
         status = leader_status(
             ctx,
             framework.info,
             task_id=task.task_id,
             agent_id=task.agent_id,
-            state=TaskState.DROPPED if is_dropped else TaskState.ERROR,
-            reason=reason,
-            message=problem,
+            state=refused.state,
+            reason=refused.reason,
+            message=refused.message,
         )
         updates.append(status)
         ctx.tasks[(framework.id, task.task_id)] = None
+    framework = state.frameworks[framework.id]
     kept = (*framework.orphan_updates, *updates)[-ORPHAN_UPDATES_MAX:]
     set_framework(state, ctx, replace(framework, orphan_updates=kept))
-    names = [launch_name(task.task_id, offer_ids) for task, _, _ in refused]
+    names = [launch_name(one.task.task_id, offer_ids) for one in plan.refused]
     remember_launches(state, ctx, framework.id, names)
+
+
+def _answer_operations(
+    state: ClusterState,
+    ctx: Context,
+    command: AcceptOffers,
+    plan: Plan,
+    agent_id: AgentId | None,
+) -> None:
+    for decided in plan.operations:
+        status = OperationStatus(
+            operation_id=decided.operation.id,
+            state=decided.state,
+            message=decided.message,
+            converted=decided.converted,
+            uuid=ctx.make_uuid(),
+            agent_id=agent_id,
+        )
+        row = OperationRow(
+            framework_id=command.framework_id,
+            agent_id=agent_id,
+            operation=decided.operation,
+            status=status,
+            offer_ids=command.offer_ids,
+            made_ms=ctx.now_ms,
+        )
+        add_operation(state, ctx, row)

@@ -12,6 +12,7 @@ from raftleader.state.commands import (
     SubscribeFramework,
     SuppressRoles,
     TeardownFramework,
+    UpdateFramework,
 )
 from raftleader.state.context import Context
 from raftleader.state.outcomes import (
@@ -30,7 +31,11 @@ from raftleader.state.tables import (
     set_framework,
     set_task,
 )
-from raftleader.state.validation import change_problem, framework_problem
+from raftleader.state.validation import (
+    change_problem,
+    framework_problem,
+    roles_problem,
+)
 
 _ORDINAL_BITS = 20
 """An entry has far fewer than 2**20 commands: its bytes are limited."""
@@ -50,7 +55,9 @@ def apply_subscribe_framework(
     is refused. Being activated anew clears its filters, as in Mesos.
     """
     framework_id = command.framework_id
-    problem = framework_problem(command.info, command.suppressed_roles)
+    problem = framework_problem(command.info) or roles_problem(
+        command.info, command.suppressed_roles, command.offer_constraints
+    )
     if framework_id is not None:
         if framework_id in state.removed_frameworks:
             return Rejected(
@@ -78,6 +85,7 @@ def apply_subscribe_framework(
             subscribed_ms=ctx.now_ms,
             subscription=subscription,
             suppressed_roles=suppressed,
+            offer_constraints=command.offer_constraints,
         )
     else:
         framework = replace(
@@ -89,20 +97,67 @@ def apply_subscribe_framework(
             deadline_ms=None,
             suppressed_roles=suppressed,
             filters=(),
+            offer_constraints=command.offer_constraints,
         )
     set_framework(state, ctx, framework)
+    _rescind_foreign(state, ctx, framework)
+    return Accepted(
+        value=Subscription(framework_id=framework_id, subscription=subscription)
+    )
+
+
+def _rescind_foreign(state: ClusterState, ctx: Context, framework: Framework) -> None:
+    """Take back the offers of roles that the framework no longer has."""
     rescind_offers(
         state,
         ctx,
         [
             offer_id
-            for offer_id in state.offers_by_framework.get(framework_id, ())
-            if state.offers[offer_id].role not in info.roles
+            for offer_id in state.offers_by_framework.get(framework.id, ())
+            if state.offers[offer_id].role not in framework.info.roles
         ],
     )
-    return Accepted(
-        value=Subscription(framework_id=framework_id, subscription=subscription)
+
+
+def apply_update_framework(
+    state: ClusterState, ctx: Context, command: UpdateFramework
+) -> Outcome:
+    """Change the framework; whether it is connected, and until when, stays.
+
+    Roles that were suppressed, or are new, start without filters, as in Mesos.
+    """
+    framework = state.frameworks.get(command.framework_id)
+    if framework is None:
+        return UNKNOWN_FRAMEWORK
+    info = replace(command.info, id=framework.id)
+    for words, problem in (
+        ("Supplied FrameworkInfo is not valid", framework_problem(info)),
+        ("FrameworkInfo update is not valid", change_problem(framework.info, info)),
+        (
+            "'UpdateFramework' call is not valid",
+            roles_problem(info, command.suppressed_roles, command.offer_constraints),
+        ),
+    ):
+        if problem is not None:
+            message = f"{words}: {problem}"
+            return Rejected(refusal=Refusal.INVALID_FRAMEWORK, message=message)
+    suppressed = tuple(sorted(set(command.suppressed_roles)))
+    went_on = set(framework.info.roles) - set(framework.suppressed_roles)
+    filters = tuple(
+        one
+        for one in framework.filters
+        if one.role in info.roles and (one.role in went_on or one.role in suppressed)
     )
+    framework = replace(
+        framework,
+        info=info,
+        suppressed_roles=suppressed,
+        filters=filters,
+        offer_constraints=command.offer_constraints,
+    )
+    set_framework(state, ctx, framework)
+    _rescind_foreign(state, ctx, framework)
+    return Accepted()
 
 
 def _new_framework_id(state: ClusterState, ctx: Context) -> FrameworkId:
@@ -112,6 +167,7 @@ def _new_framework_id(state: ClusterState, ctx: Context) -> FrameworkId:
         made in state.frameworks
         or made in state.removed_frameworks
         or made in state.tasks_by_framework
+        or made in state.executors_by_framework
     ):
         made = FrameworkId(made + "-x")
     return made
@@ -148,7 +204,8 @@ def remove_framework(
     """Leave a tombstone, and kill what still runs.
 
     A live task stays in the table, charged, until its agent confirms the end: its
-    resources are not free before. Nobody is left to tell, so nothing stays pending.
+    resources are not free before. So does an executor. Nobody is left to tell, so
+    nothing stays pending. What it reserved, and its volumes, belong to its roles.
     """
     for offer_id in list(state.offers_by_framework.get(framework_id, ())):
         drop_offer(state, ctx, state.offers[offer_id])

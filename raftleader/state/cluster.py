@@ -202,6 +202,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         ended_ms: Cluster time at which its end was committed.
         uuids: Updates taken from its agent, oldest first, bounded: a repeated one
             is known although it was acknowledged long ago.
+        group: Ids of all tasks of its group, itself among them; empty if it is of
+            none.
     """
 
     framework_id: FrameworkId
@@ -216,6 +218,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     kill_grace_ms: int | None = None
     ended_ms: int | None = None
     uuids: tuple[bytes, ...] = ()
+    group: tuple[TaskId, ...] = ()
 
     @property
     def key(self) -> TaskKey:

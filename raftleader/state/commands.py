@@ -73,8 +73,8 @@ class TeardownFramework(_Command, frozen=True, kw_only=True, tag="teardown"):
 class UpdateFramework(_Command, frozen=True, kw_only=True, tag="update-framework"):
     """Change a framework in place; the same may not change as at a subscription.
 
-    Outstanding offers of roles it no longer has, and of agents its constraints now
-    exclude, are rescinded.
+    Outstanding offers of roles it no longer has are rescinded; those of agents that
+    its constraints now exclude stay, as in Mesos.
     """
 
     framework_id: FrameworkId
@@ -225,18 +225,23 @@ Command = (
     | SubscribeFramework
     | DisconnectFramework
     | TeardownFramework
+    | UpdateFramework
     | AcceptOffers
     | DeclineOffers
     | ReviveRoles
     | SuppressRoles
     | KillTask
     | AcknowledgeUpdate
+    | ShutdownExecutor
+    | AcknowledgeOperation
     | GrantOffers
     | PassTime
     | RegisterAgent
     | MarkUnreachable
     | UpdateTasks
     | LoseTasks
+    | ReportExecutors
+    | LoseExecutors
     | AnswerInverseOffers
     | OperatorCommand
 )

@@ -6,14 +6,14 @@ would mean on another version of us is nothing to find out later.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from raftleader.errors import InvalidInputError
 from raftleader.protocol.frameworks import role_problem
 from raftleader.protocol.ids import id_problem
 from raftleader.protocol.resource_keys import ResourceKind, VolumeInfo, kind_of_key
-from raftleader.protocol.resources import Resources
+from raftleader.protocol.resources import Resources, split_key
 from raftleader.state.bounds import KEY_CHARS_MAX, SCALAR_MILLIS_MAX
 
 
@@ -176,13 +176,12 @@ def twin_volume(resources: Resources) -> str | None:
     return None
 
 
-def revocable_twice(resources: Resources) -> str | None:
-    """A name of which there is a revocable and another part."""
+def revocable_twice(keys: Iterable[str]) -> str | None:
+    """A name of which there is a revocable part, and one that is not."""
     found: dict[str, bool] = {}
-    for key in keys_of(resources):
-        name, is_revocable = key.partition("|")[0].partition("(")[0], False
-        if "|" in key:
-            is_revocable = kind_of_key(key).is_revocable
+    for key in keys:
+        is_revocable = "|" in key and kind_of_key(key).is_revocable
+        name = split_key(key)[0]
         if found.setdefault(name, is_revocable) != is_revocable:
             return name
     return None

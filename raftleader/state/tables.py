@@ -22,7 +22,11 @@ from raftleader.limits import (
 )
 from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskKey
 from raftleader.protocol.resources import Resources
-from raftleader.state.bounds import ANSWERED_LAUNCHES_MAX, OPERATIONS_MAX
+from raftleader.state.bounds import (
+    ANSWERED_LAUNCHES_MAX,
+    EXECUTOR_REPORTS_MAX,
+    OPERATIONS_MAX,
+)
 from raftleader.state.cluster import (
     Agent,
     ClusterState,
@@ -269,6 +273,15 @@ def drop_inverse_offer(state: ClusterState, ctx: Context, offer_id: OfferId) -> 
     _remove(state.inverse_offers_by_framework, row.framework_id, offer_id)
     _remove(state.inverse_offers_by_agent, row.agent_id, offer_id)
     ctx.inverse_offers[offer_id] = None
+
+
+def remember_report(
+    state: ClusterState, ctx: Context, agent_id: AgentId, uuid: bytes
+) -> None:
+    """Remember the end of an executor that was taken from the agent."""
+    agent = state.agents[agent_id]
+    kept = (*agent.executor_reports, uuid)[-EXECUTOR_REPORTS_MAX:]
+    _put_agent(state, ctx, replace(agent, executor_reports=kept))
 
 
 def convert_agent(

@@ -9,17 +9,14 @@ from __future__ import annotations
 from raftleader.limits import (
     FAILOVER_TIMEOUT_S_MAX,
     ID_CHARS_MAX,
-    KILL_GRACE_S_MAX,
     RESOURCE_NAMES_MAX,
     ROLES_MAX,
-    TASK_DATA_BYTES_MAX,
 )
 from raftleader.protocol.agents import AgentInfo
+from raftleader.protocol.constraints import OfferConstraints
 from raftleader.protocol.frameworks import FrameworkInfo, role_problem
-from raftleader.protocol.ids import id_problem
-from raftleader.protocol.resources import Resources
-from raftleader.protocol.tasks import TaskInfo
-from raftleader.state.bounds import WEIGHT_MILLIS_MAX
+from raftleader.protocol.resources import format_millis
+from raftleader.state.bounds import SCALAR_MILLIS_MAX, WEIGHT_MILLIS_MAX
 from raftleader.state.resource_checks import (
     is_made,
     keys_of,
@@ -27,8 +24,8 @@ from raftleader.state.resource_checks import (
 )
 
 
-def framework_problem(info: FrameworkInfo, suppressed: tuple[str, ...]) -> str | None:
-    """Why a framework cannot subscribe like this. The words are Mesos' own."""
+def framework_problem(info: FrameworkInfo) -> str | None:
+    """Why a framework cannot be like this. The words are Mesos' own."""
     if not info.roles:
         return "'FrameworkInfo.roles' must name at least one role"
     if len(info.roles) > ROLES_MAX:
@@ -36,29 +33,83 @@ def framework_problem(info: FrameworkInfo, suppressed: tuple[str, ...]) -> str |
     if len(info.roles) > 1 and not info.is_capable("MULTI_ROLE"):
         return "'FrameworkInfo.roles' has several roles without MULTI_ROLE"
     if len(set(info.roles)) != len(info.roles):
-        return "'FrameworkInfo.roles' contains duplicate roles"
+        twins = sorted({role for role in info.roles if info.roles.count(role) > 1})
+        return (
+            f"'FrameworkInfo.roles' contains duplicate items: {{ {', '.join(twins)} }}"
+        )
     for role in info.roles:
         problem = role_problem(role)
         if problem is not None:
-            return f"Role '{role}' is invalid: {problem}"
+            if info.is_capable("MULTI_ROLE"):
+                return (
+                    "'FrameworkInfo.roles' contains invalid role:"
+                    f" Role '{role}' is invalid: {problem}"
+                )
+            return (
+                "'FrameworkInfo.role' is not a valid role:"
+                f" Role '{role}' is invalid: {problem}"
+            )
+    problem = _filters_problem(info)
+    if problem is not None:
+        return problem
     if not 0 <= info.failover_timeout_ms <= FAILOVER_TIMEOUT_S_MAX * 1000:
         return (
-            f"The framework's failover_timeout ({info.failover_timeout_ms} ms)"
-            " is negative or too large"
+            "The framework failover_timeout"
+            f" ({format_millis(abs(info.failover_timeout_ms))} s) is invalid:"
+            " it is negative or too large"
         )
-    if not set(suppressed) <= set(info.roles):
-        return "Suppressed roles are not contained in the set of roles"
+    return None
+
+
+def _filters_problem(info: FrameworkInfo) -> str | None:
+    """The roles may be others: Mesos allows that."""
+    for alternatives in info.offer_filters.values():
+        for amounts in alternatives:
+            if not amounts:
+                return "Resource quantities must contain at least one quantity"
+            for name, millis in sorted(amounts.items()):
+                if not 0 <= millis <= SCALAR_MILLIS_MAX:
+                    return (
+                        f"Invalid resource quantity for '{name}': Negative and"
+                        " enormous values not supported"
+                    )
+    return None
+
+
+def roles_problem(
+    info: FrameworkInfo, suppressed: tuple[str, ...], constraints: OfferConstraints
+) -> str | None:
+    """Why a framework cannot say this of its roles."""
+    foreign = sorted(set(suppressed) - set(info.roles))
+    if foreign:
+        return (
+            f"Suppressed roles {{ {', '.join(foreign)} }} are not contained in the set"
+            " of roles"
+        )
+    for role in sorted(constraints):
+        if role not in info.roles:
+            return (
+                f"Offer constraints specify `role_constraints` for a role '{role}'"
+                " not contained in the set of roles"
+            )
     return None
 
 
 def change_problem(old: FrameworkInfo, new: FrameworkInfo) -> str | None:
-    """Why a subscription cannot turn ``old`` into ``new``."""
+    """Why nothing can turn ``old`` into ``new``."""
     if old.principal != new.principal:
         return "Changing framework's principal is not allowed."
     if old.user != new.user:
-        return "Updating 'FrameworkInfo.user' is unsupported"
+        return (
+            "Updating 'FrameworkInfo.user' is unsupported; attempted to update from"
+            f" '{old.user}' to '{new.user}'"
+        )
     if old.checkpoint != new.checkpoint:
-        return "Updating 'FrameworkInfo.checkpoint' is unsupported"
+        before, after = str(old.checkpoint).lower(), str(new.checkpoint).lower()
+        return (
+            "Updating 'FrameworkInfo.checkpoint' is unsupported; attempted to update"
+            f" from '{before}' to '{after}'"
+        )
     return None
 
 
@@ -76,31 +127,6 @@ def agent_problem(key: str, info: AgentInfo) -> str | None:
     if problem is None and any(is_made(key) for key in keys_of(resources)):
         problem = "an agent announces no dynamic reservations and no volumes"
     return None if problem is None else f"resources: {problem}"
-
-
-def task_problem(task: TaskInfo, offer_agent: str, remainder: Resources) -> str | None:
-    """Why a task cannot be launched from what is left of its offers."""
-    problem = id_problem(task.task_id)
-    if problem is not None:
-        return f"Task ID {problem}"
-    if task.agent_id != offer_agent:
-        return f"Task uses agent {task.agent_id} but the offers are of {offer_agent}"
-    if task.unsupported:
-        return f"Task uses what is not supported: {', '.join(task.unsupported)}"
-    if task.command is None:
-        return "Task must have a command"
-    if not task.resources:
-        return "Task uses no resources"
-    problem = resources_problem(task.resources)
-    if problem is not None:
-        return f"Task uses invalid resources: {problem}"
-    if not remainder.contains(task.resources):
-        return f"Task uses more resources {task.resources} than available {remainder}"
-    if not 0 <= (task.kill_grace_ms or 0) <= KILL_GRACE_S_MAX * 1000:
-        return "Task's kill_policy.grace_period is negative or too long"
-    if len(task.data or b"") > TASK_DATA_BYTES_MAX:
-        return f"Task's data is larger than {TASK_DATA_BYTES_MAX} bytes"
-    return None
 
 
 def weights_problem(weights: dict[str, int]) -> str | None:
