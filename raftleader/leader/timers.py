@@ -9,6 +9,7 @@ from raftleader.leader.cluster_clock import ClusterClock
 from raftleader.leader.submitting import Submit
 from raftleader.state.cluster import ClusterState
 from raftleader.state.commands import PassTime
+from raftleader.state.inverse_offers import next_inverse_deadline_ms
 from raftleader.state.outcomes import Touched
 from raftleader.state.queries import next_deadline_ms
 
@@ -39,7 +40,7 @@ class Timers:
         """Until cancelled. What is due is proposed once at a time, and again as
         long as it stays due."""
         while True:
-            deadline_ms = next_deadline_ms(self._state)
+            deadline_ms = _next_deadline_ms(self._state)
             wait_s = LOOK_S_MAX
             if deadline_ms is not None:
                 wait_s = (deadline_ms - self._clock.now_ms()) / 1000
@@ -57,3 +58,8 @@ class Timers:
             await self._submit(PassTime()).wait()
         except RaftLeaderError:
             return  # it stays due; if we no longer lead, we are cancelled
+
+
+def _next_deadline_ms(state: ClusterState) -> int | None:
+    deadlines = (next_deadline_ms(state), next_inverse_deadline_ms(state))
+    return min((ms for ms in deadlines if ms is not None), default=None)
