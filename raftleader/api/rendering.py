@@ -122,51 +122,44 @@ def _has_rows(tree: JsonObject) -> bool:
 
 def _protobuf_pieces(kind: str, tree: JsonObject, pace: Pace) -> Pieces:
     """Messages in a row are one message to a protobuf reader: messages in them are
-    merged, lists are joined. So each step writes a message with a part of one list."""
+    merged, lists are joined. So each item may be written by itself, as a message that
+    has nothing else."""
     lists: list[tuple[tuple[str, ...], Rows[Any]]] = []
     yield write_message(Media.PROTOBUF, kind, _without_rows(tree, (), lists))
     for path, value in lists:
-        if value.has_rows:
-            yield from _protobuf_items(kind, path, value, pace)
-            continue
-        for begin in range(0, len(value.rows), ROWS_PER_TURN):
-            rows = value.rows[begin : begin + ROWS_PER_TURN]
-            part: Any = [value.to_tree(row) for row in rows]
-            for name in reversed(path):
-                part = {name: part}
-            yield write_message(Media.PROTOBUF, kind, part)
-            if pace.is_over(len(rows)):
-                yield TURN
-
-
-def _protobuf_items(
-    kind: str, path: tuple[str, ...], value: Rows[Any], pace: Pace
-) -> Pieces:
-    """Items that are written in parts themselves: each whole behind its length."""
-    numbers, item_kind = _place(kind, path)
-    for row in value.rows:
-        parts: list[bytes] = []
-        for piece in _protobuf_pieces(item_kind, value.to_tree(row), pace):
-            if piece:
-                parts.append(piece)
+        numbers, item_kind = _place(kind, path)
+        for row in value.rows:
+            item_tree = value.to_tree(row)
+            if value.has_rows:
+                parts: list[bytes] = []
+                for piece in _protobuf_pieces(item_kind, item_tree, pace):
+                    if piece:
+                        parts.append(piece)
+                    else:
+                        yield TURN
+                item = b"".join(parts)
             else:
+                item = write_message(Media.PROTOBUF, item_kind, item_tree)
+            for number in numbers:
+                item = _varint(number << 3 | _LENGTH_DELIMITED) + _prefixed(item)
+            yield item
+            if pace.is_over():
                 yield TURN
-        item = b"".join(parts)
-        for number in reversed(numbers):
-            item = _varint(number << 3 | _LENGTH_DELIMITED) + _varint(len(item)) + item
-        yield item
-        if pace.is_over():
-            yield TURN
 
 
 def _place(kind: str, path: tuple[str, ...]) -> tuple[list[int], str]:
-    """The numbers of the fields on the way, and the kind of message at its end."""
+    """The numbers of the fields on the way, the last first, and the kind of message
+    at its end."""
     numbers = []
     for name in path:
         field = fields_of(kind)[name]
         numbers.append(field.number)
         kind = field.type
-    return numbers, kind
+    return numbers[::-1], kind
+
+
+def _prefixed(item: bytes) -> bytes:
+    return _varint(len(item)) + item
 
 
 def _varint(number: int) -> bytes:
