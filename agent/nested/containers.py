@@ -14,7 +14,7 @@ import attrs
 import trio
 
 from agent.nested.container import Container, Kind
-from agent.nested.leftovers import MARKER, kill_marked
+from agent.nested.leftovers import MARKER, kill_leftovers, mark
 from agent.nested.names import ContainerName
 from agent.nested.output import OutputReader, Source
 from agent.nested.starting import (
@@ -68,12 +68,14 @@ class NestedContainers:
     Attributes:
         standalone_root: Folder for the sandboxes of standalone containers. They are
             deleted by ``remove``, or when the agent starts.
-        marker: Names this agent; processes of its predecessor are known by it.
+        agent: Names this agent among all of the machine; what an earlier life of it
+            left behind is known by it.
     """
 
     view: AgentView
     standalone_root: Path
-    marker: str
+    agent: str
+    _life: str = attrs.field(factory=lambda: os.urandom(8).hex(), init=False)
     launch_error_count: int = attrs.field(default=0, init=False)
     _containers: dict[ContainerName, Container] = attrs.field(factory=dict, init=False)
     _nursery: trio.Nursery | None = attrs.field(default=None, init=False)
@@ -82,13 +84,13 @@ class NestedContainers:
         self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Watch over containers until cancelled; then kill them all."""
-        if count := await kill_marked(self.marker):
-            logger.warning("killed %d processes of nested containers left over", count)
         await trio.to_thread.run_sync(_delete, self.standalone_root)
         stop_watching = self.view.watch_ends(self._on_end)
         try:
             async with trio.open_nursery() as self._nursery:
                 task_status.started()
+                if count := await kill_leftovers(self.agent, self._life):
+                    logger.warning("killed %d processes of nested containers", count)
                 await trio.sleep_forever()
         finally:
             self._nursery = None
@@ -218,7 +220,7 @@ class NestedContainers:
                 sandbox = f"{sandbox}/containers/{order.name.own}"
             environment |= {"MESOS_SANDBOX": sandbox, "MESOS_DIRECTORY": sandbox}
             files = _make_sandbox(sandbox, user)
-        environment[MARKER] = self.marker
+        environment[MARKER] = mark(self.agent, self._life)
         if order.has_terminal:
             environment.setdefault("TERM", "xterm")
         try:

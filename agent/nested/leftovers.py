@@ -1,6 +1,7 @@
 """Kills the processes of nested containers that a dead agent left behind.
 
-They carry a mark of the agent in their environment. Most have ended by themselves:
+They carry a mark in their environment: the agent's name, and which of its lives they
+were started in. Most have ended by themselves:
 their terminal was hung up, or their pipes broke.
 """
 
@@ -22,11 +23,18 @@ left only if nothing is found twice."""
 logger = logging.getLogger(__name__)
 
 
-async def kill_marked(marker: str) -> int:
-    """Kill all processes with this mark; how many there were."""
+def mark(agent: str, life: str) -> str:
+    """The value of MARKER for a process that is started now."""
+    return f"{agent}#{life}"
+
+
+async def kill_leftovers(agent: str, life: str) -> int:
+    """Kill all processes of other lives of this agent; how many there were."""
+    of_agent = f"{MARKER}={mark(agent, '')}".encode()
+    own = of_agent + life.encode()
     count = quiet_rounds = 0
     for _ in range(ROUNDS_MAX):
-        killed = _kill_round(f"{MARKER}={marker}".encode())
+        killed = _kill_round(of_agent, own)
         count += killed
         quiet_rounds = 0 if killed else quiet_rounds + 1
         if quiet_rounds == 2:
@@ -36,7 +44,7 @@ async def kill_marked(marker: str) -> int:
     return count
 
 
-def _kill_round(mark: bytes) -> int:
+def _kill_round(of_agent: bytes, own: bytes) -> int:
     killed = 0
     for name in os.listdir("/proc"):  # noqa: PTH208 - names, not paths
         if not name.isdigit() or int(name) == os.getpid():
@@ -49,7 +57,8 @@ def _kill_round(mark: bytes) -> int:
         try:
             with open(f"/proc/{name}/environ", "rb", buffering=0) as file:  # noqa: PTH123
                 environment = file.readall() or b""
-            if mark in environment.split(b"\0"):
+            entries = environment.split(b"\0")
+            if any(e.startswith(of_agent) and e != own for e in entries):
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
                 killed += 1
         except OSError:

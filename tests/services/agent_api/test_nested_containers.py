@@ -14,7 +14,7 @@ from support.fake_agent_view import FakeAgentView
 
 from agent.nested.container import Container, Kind
 from agent.nested.containers import LaunchOrder, NestedContainers
-from agent.nested.leftovers import MARKER, kill_marked
+from agent.nested.leftovers import MARKER, kill_leftovers, mark
 from agent.nested.names import ContainerName
 from agent.nested.output import OutputReader, Source
 from agent.nested.starting import LaunchRefusedError
@@ -298,12 +298,16 @@ async def test_what_a_dead_agent_left_is_killed_and_nothing_else(
     path = {"PATH": "/usr/bin:/bin"}
     processes = [
         subprocess.Popen(["sleep", "9"], env={MARKER: marker, **path})  # noqa: ASYNC220
-        for marker in (str(tmp_path), f"{tmp_path}2")
+        for marker in (
+            mark(str(tmp_path), "old"),
+            mark(str(tmp_path), "new"),
+            mark(f"{tmp_path}2", "old"),
+        )
     ]
     try:
-        assert await kill_marked(str(tmp_path)) >= 1
+        assert await kill_leftovers(str(tmp_path), "new") >= 1
         assert processes[0].wait(5) == -signal.SIGKILL
-        assert processes[1].poll() is None
+        assert [process.poll() for process in processes[1:]] == [None, None]
     finally:
         for process in processes:
             process.kill()
