@@ -138,7 +138,10 @@ def _read_carried(fields: Fields) -> bytes | None:
         body = canonical(child, kind)
         if name == "container_status":
             body.pop("executor_pid", None)
-            body.get("container_id", {}).pop("value", None)
+            named = body.pop("container_id", {})
+            # Only a parent is left of it: the value is a field of ours.
+            if named.pop("value", "") and named:
+                body["container_id"] = named
         tree[name] = body
     return write_carried(fields, tree) if tree else None
 

@@ -9,7 +9,7 @@ import pytest
 from support.mesos_json import accept_of, call, framework_call, subscribe_of, task_of
 
 from raftleader.errors import InvalidInputError
-from raftleader.protocol.ids import FrameworkId, OfferId, TaskId
+from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskId
 from raftleader.protocol.json_v1 import decode_call
 from raftleader.protocol.scheduler_api import (
     Call,
@@ -17,7 +17,9 @@ from raftleader.protocol.scheduler_api import (
     Kill,
     Reconcile,
     ReconcileTask,
+    RequestResources,
     Revive,
+    SendMessage,
     Suppress,
     UnknownCall,
 )
@@ -69,7 +71,27 @@ UUID = base64.b64encode(bytes(16)).decode()
                 tasks=(ReconcileTask(task_id=TaskId("t")),),
             ),
         ),
-        (call(type="MESSAGE"), UnknownCall(type="MESSAGE")),
+        (call(type="UNKNOWN"), UnknownCall(type="UNKNOWN")),
+        (
+            framework_call("REQUEST", request={"requests": "anything"}),
+            RequestResources(framework_id=FrameworkId("f")),
+        ),
+        (
+            framework_call(
+                "MESSAGE",
+                message={
+                    "agent_id": {"value": "a"},
+                    "executor_id": {"value": "e"},
+                    "data": "",
+                },
+            ),
+            SendMessage(
+                framework_id=FrameworkId("f"),
+                agent_id=AgentId("a"),
+                executor_id="e",
+                data=b"",
+            ),
+        ),
     ],
 )
 def test_call_is_read_as_mesos_reads_it(body: bytes, expected: Call) -> None:
@@ -158,6 +180,42 @@ def test_call_is_read_as_mesos_reads_it(body: bytes, expected: Call) -> None:
         (
             framework_call("RECONCILE", reconcile={"tasks": [{}, {}]}),
             "reconcile.tasks[0].task_id",
+        ),
+        (call(type="MESSAGE"), "framework_id"),
+        (framework_call("MESSAGE", message={}), "message.agent_id"),
+        (framework_call("REQUEST"), "request"),
+        (framework_call("SHUTDOWN", shutdown={}), "shutdown.executor_id"),
+        (
+            framework_call("ACCEPT_INVERSE_OFFERS"),
+            "accept_inverse_offers",
+        ),
+        (
+            framework_call(
+                "RECONCILE_OPERATIONS", reconcile_operations={"operations": {}}
+            ),
+            "reconcile_operations.operations.operation_id",
+        ),
+        (
+            framework_call(
+                "ACKNOWLEDGE_OPERATION_STATUS",
+                acknowledge_operation_status={
+                    "uuid": UUID,
+                    "operation_id": {"value": "op"},
+                },
+            ),
+            "acknowledge_operation_status.agent_id",
+        ),
+        (framework_call("UPDATE_FRAMEWORK"), "update_framework"),
+        (
+            framework_call(
+                "UPDATE_FRAMEWORK",
+                update_framework={"framework_info": {"user": "u", "name": "n"}},
+            ),
+            "update_framework.framework_info.id",
+        ),
+        (
+            subscribe_of(offer_filters={"web": {"min_allocatable_resources": 1}}),
+            "subscribe.framework_info.offer_filters.web.min_allocatable_resources",
         ),
     ],
 )

@@ -94,16 +94,21 @@ def test_text_outside_ascii_is_escaped() -> None:
 
 
 def test_event_of_an_unknown_type_is_no_error() -> None:
-    assert decode_event(b'{"type":"INVERSE_OFFERS"}') == UnknownEvent(
-        type="INVERSE_OFFERS"
-    )
+    assert decode_event(b'{"type":"NEW","new":1}') == UnknownEvent(type="NEW")
+    assert decode_event(b"{}") == UnknownEvent(type="UNKNOWN")
 
 
 @pytest.mark.parametrize(
     ("record", "path"),
     [
         (b"x", "event"),
-        (b"{}", "type"),
+        (b'{"type":[]}', "type"),
+        (b'{"type":"MESSAGE","message":{}}', "message.agent_id"),
+        (
+            b'{"type":"UPDATE_OPERATION_STATUS","update_operation_status":'
+            b'{"status":{"state":"OPERATION_DONE"}}}',
+            "update_operation_status.status.state",
+        ),
         (b'{"type":"OFFERS"}', "offers"),
         (b'{"type":"UPDATE","update":{"status":{"state":"X"}}}', "update.status.state"),
         (b'{"type":"RESCIND","rescind":{}}', "rescind.offer_id"),

@@ -1,4 +1,4 @@
-"""Our values to JSON and back give the same values; bad JSON gives an answer."""
+"""Our values to bytes and back give the same values; bad bytes give an answer."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.mesos_messages import calls, events, executor_calls, executor_events
 
 from raftleader.errors import InvalidInputError
-from raftleader.protocol.agents import AgentInfo, Attribute
-from raftleader.protocol.frameworks import FrameworkInfo
-from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskId
+from raftleader.protocol import executor_api, executor_v1
 from raftleader.protocol.json_v1 import (
     decode_call,
     decode_event,
@@ -19,239 +18,11 @@ from raftleader.protocol.json_v1 import (
     encode_event,
 )
 from raftleader.protocol.json_v1_frameworks import CAPABILITIES
-from raftleader.protocol.labels import Label
-from raftleader.protocol.offers import Launch, Offer, UnsupportedOperation
-from raftleader.protocol.resources import Resources
-from raftleader.protocol.scheduler_api import (
-    Accept,
-    Acknowledge,
-    Call,
-    Decline,
-    Error,
-    Event,
-    Failure,
-    Heartbeat,
-    Kill,
-    LeaderInfo,
-    Offers,
-    Reconcile,
-    ReconcileTask,
-    Rescind,
-    Revive,
-    Subscribe,
-    Subscribed,
-    Suppress,
-    Teardown,
-    UnknownCall,
-    Update,
-)
-from raftleader.protocol.tasks import (
-    CommandInfo,
-    Reason,
-    Source,
-    TaskInfo,
-    TaskState,
-    TaskStatus,
-)
+from raftleader.protocol.scheduler_api import Call, Event
+from raftleader.protocol.wire.media import Media
 
 ALL = CAPABILITIES
-
-texts = st.text(max_size=8)
-names = st.text(min_size=1, max_size=8)
-millis = st.integers(0, 10**15)
-roles = st.sampled_from(["*", "prod", "a/b", "löwe"])
-keys = st.builds(
-    lambda name, role: name if role == "*" else f"{name}({role})",
-    st.sampled_from(["cpus", "mem", "disk", "gpus", "ports", "x.y-z"]),
-    roles,
-)
-ranges = st.lists(
-    st.tuples(st.integers(0, 2**62), st.integers(0, 1000)).map(
-        lambda pair: (pair[0], pair[0] + pair[1])
-    ),
-    max_size=4,
-)
-resources = st.builds(
-    Resources.of,
-    st.dictionaries(keys, millis, max_size=3),
-    st.dictionaries(keys, ranges, max_size=2),
-    st.dictionaries(keys, st.lists(texts, max_size=3), max_size=2),
-)
-labels = st.lists(st.builds(Label, texts, st.none() | texts), max_size=3).map(tuple)
-framework_ids = names.map(FrameworkId)
-agent_ids = names.map(AgentId)
-task_ids = names.map(TaskId)
-offer_ids = st.lists(names.map(OfferId), max_size=3).map(tuple)
-commands = st.builds(
-    CommandInfo,
-    value=st.none() | texts,
-    shell=st.booleans(),
-    arguments=st.lists(texts, max_size=3).map(tuple),
-    environment=st.lists(st.tuples(texts, texts), max_size=3).map(tuple),
-    user=st.none() | texts,
-)
-tasks = st.builds(
-    TaskInfo,
-    name=texts,
-    task_id=task_ids,
-    agent_id=agent_ids,
-    resources=resources,
-    command=st.none() | commands,
-    kill_grace_ms=st.none() | st.integers(0, 86_400_000),
-    data=st.none() | st.binary(max_size=20),
-    labels=labels,
-)
-operations = st.builds(
-    Launch, tasks=st.lists(tasks, max_size=2).map(tuple)
-) | st.sampled_from(["RESERVE", "CREATE", "UNKNOWN"]).map(
-    lambda kind: UnsupportedOperation(type=kind)
-)
-refusals = st.integers(0, 31_536_000_000)
-
-
-@st.composite
-def subscriptions(draw: st.DrawFn) -> Subscribe:
-    is_multi_role = draw(st.booleans())
-    others = [name for name in ALL if name != "MULTI_ROLE"]
-    capabilities = draw(st.lists(st.sampled_from(others), unique=True))
-    framework_id = draw(st.none() | framework_ids)
-    return Subscribe(
-        framework_id=framework_id,
-        framework_info=FrameworkInfo(
-            user=draw(texts),
-            name=draw(texts),
-            id=framework_id,
-            roles=tuple(draw(st.lists(roles, max_size=3)))
-            if is_multi_role
-            else (draw(roles),),
-            failover_timeout_ms=draw(st.integers(-1000, 10**12)),
-            checkpoint=draw(st.booleans()),
-            hostname=draw(st.none() | texts),
-            principal=draw(st.none() | texts),
-            webui_url=draw(st.none() | texts),
-            capabilities=(*capabilities, *(["MULTI_ROLE"] * is_multi_role)),
-            labels=draw(labels),
-        ),
-        suppressed_roles=tuple(draw(st.lists(roles, max_size=2))),
-    )
-
-
-calls: st.SearchStrategy[Call] = st.one_of(
-    subscriptions(),
-    st.builds(Teardown, framework_id=framework_ids),
-    st.builds(
-        Accept,
-        framework_id=framework_ids,
-        offer_ids=offer_ids,
-        operations=st.lists(operations, max_size=2).map(tuple),
-        refuse_ms=refusals,
-    ),
-    st.builds(
-        Decline, framework_id=framework_ids, offer_ids=offer_ids, refuse_ms=refusals
-    ),
-    st.builds(
-        Revive, framework_id=framework_ids, roles=st.lists(roles, max_size=2).map(tuple)
-    ),
-    st.builds(
-        Suppress,
-        framework_id=framework_ids,
-        roles=st.lists(roles, max_size=2).map(tuple),
-    ),
-    st.builds(
-        Kill,
-        framework_id=framework_ids,
-        task_id=task_ids,
-        agent_id=st.none() | agent_ids,
-        grace_ms=st.none() | st.integers(0, 86_400_000),
-    ),
-    st.builds(
-        Acknowledge,
-        framework_id=framework_ids,
-        agent_id=agent_ids,
-        task_id=task_ids,
-        uuid=st.binary(min_size=16, max_size=16),
-    ),
-    st.builds(
-        Reconcile,
-        framework_id=framework_ids,
-        tasks=st.lists(
-            st.builds(ReconcileTask, task_id=task_ids, agent_id=st.none() | agent_ids),
-            max_size=3,
-        ).map(tuple),
-    ),
-    st.builds(
-        UnknownCall,
-        type=st.sampled_from(["MESSAGE", "SHUTDOWN"]),
-        framework_id=st.none() | framework_ids,
-    ),
-)
-
-statuses = st.builds(
-    TaskStatus,
-    task_id=task_ids,
-    state=st.sampled_from(TaskState),
-    source=st.sampled_from(Source),
-    agent_id=st.none() | agent_ids,
-    reason=st.none() | st.sampled_from(Reason),
-    message=st.none() | texts,
-    data=st.none() | st.binary(max_size=20),
-    uuid=st.none() | st.binary(min_size=16, max_size=16),
-    timestamp_ms=st.integers(0, 2**42),
-    executor_id=st.none() | names,
-    container_id=st.none() | names,
-    executor_pid=st.none() | st.integers(0, 2**31),
-    labels=labels,
-    unreachable_ms=st.none() | st.integers(0, 2**42),
-)
-ips = st.ip_addresses(v=4).map(str)
-ports = st.integers(0, 65535)
-agents = st.builds(
-    AgentInfo,
-    hostname=texts,
-    ip=ips,
-    port=ports,
-    attributes=st.lists(
-        st.builds(Attribute, name=texts, text=texts)
-        | st.builds(Attribute, name=texts, scalar_millis=millis)
-        | st.builds(
-            Attribute,
-            name=texts,
-            ranges=st.tuples(st.tuples(st.integers(0, 5), st.integers(5, 9))),
-        ),
-        max_size=2,
-    ).map(tuple),
-)
-offers = st.builds(
-    Offer,
-    id=names.map(OfferId),
-    framework_id=framework_ids,
-    agent_id=agent_ids,
-    role=roles,
-    resources=resources,
-    agent=agents,
-)
-events: st.SearchStrategy[Event] = st.one_of(
-    st.builds(
-        Subscribed,
-        framework_id=framework_ids,
-        heartbeat_interval_s=st.floats(0.001, 1e6),
-        leader=st.none()
-        | st.builds(
-            LeaderInfo, id=texts, hostname=texts, ip=ips, port=ports, version=texts
-        ),
-    ),
-    st.builds(Offers, offers=st.lists(offers, max_size=2).map(tuple)),
-    st.builds(Rescind, offer_id=names.map(OfferId)),
-    st.builds(Update, status=statuses),
-    st.builds(
-        Failure,
-        agent_id=st.none() | agent_ids,
-        executor_id=st.none() | names,
-        status=st.none() | st.integers(-(2**31), 2**31 - 1),
-    ),
-    st.builds(Error, message=texts),
-    st.just(Heartbeat()),
-)
+PROTOBUF = Media.PROTOBUF
 
 
 def compact(message: bytes) -> bytes:
@@ -266,6 +37,7 @@ def test_call_is_the_same_after_a_round_trip(call: Call) -> None:
     assert body.isascii()
     assert body.replace(b"\x7f", b"\\u007f") == compact(body)
     assert decode_call(body) == call
+    assert decode_call(encode_call(call, PROTOBUF), PROTOBUF) == call
 
 
 @given(events)
@@ -275,11 +47,33 @@ def test_event_is_the_same_after_a_round_trip(event: Event) -> None:
     assert record.isascii()
     assert record.replace(b"\x7f", b"\\u007f") == compact(record)
     assert decode_event(record) == event
+    record = encode_event(event, capabilities=ALL, media=PROTOBUF)
+    assert decode_event(record, PROTOBUF) == event
 
 
 @given(events)
 def test_event_without_any_capability_can_still_be_read(event: Event) -> None:
     assert decode_event(encode_event(event, capabilities=()))
+    record = encode_event(event, capabilities=(), media=PROTOBUF)
+    assert decode_event(record, PROTOBUF)
+
+
+@given(executor_calls)
+def test_call_of_an_executor_is_the_same_after_a_round_trip(
+    call: executor_api.Call,
+) -> None:
+    for media in Media:
+        body = executor_v1.encode_call(call, media)
+        assert executor_v1.decode_call(body, media) == call
+
+
+@given(executor_events)
+def test_event_for_an_executor_is_the_same_after_a_round_trip(
+    event: executor_api.Event,
+) -> None:
+    for media in Media:
+        record = executor_v1.encode_event(event, media=media)
+        assert executor_v1.decode_event(record, media) == event
 
 
 jsons = st.recursive(
@@ -344,10 +138,34 @@ def test_event_with_any_part_replaced_is_taken_or_refused_by_name(
         assert error.path
 
 
+DECODERS = (
+    decode_call,
+    decode_event,
+    executor_v1.decode_call,
+    executor_v1.decode_event,
+)
+
+
 @given(st.binary(max_size=60))
-def test_any_bytes_are_a_call_or_an_error(data: bytes) -> None:
-    for decode in (decode_call, decode_event):
-        try:
-            decode(data)
-        except InvalidInputError as error:
-            assert error.path
+def test_any_bytes_are_a_message_or_an_error(data: bytes) -> None:
+    for decode in DECODERS:
+        for media in Media:
+            try:
+                decode(data, media)
+            except InvalidInputError as error:
+                assert error.path
+
+
+@given(calls, st.integers(0, 10_000), st.integers(0, 255))
+@settings(max_examples=300)
+def test_protobuf_call_with_any_byte_replaced_is_taken_or_refused(
+    call: Call, place: int, by: int
+) -> None:
+    body = bytearray(encode_call(call, PROTOBUF))
+    body[place % len(body)] = by
+    try:
+        decoded = decode_call(bytes(body), PROTOBUF)
+    except InvalidInputError as error:
+        assert error.path
+    else:
+        assert decode_call(encode_call(decoded)) is not None

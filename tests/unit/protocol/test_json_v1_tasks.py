@@ -1,4 +1,4 @@
-"""Tasks, operations and roles in Mesos' JSON."""
+"""Tasks, operations and frameworks in Mesos' messages."""
 
 from __future__ import annotations
 
@@ -13,15 +13,25 @@ from support.mesos_json import (
     task_of,
 )
 
+from raftleader.errors import InvalidInputError
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, TaskId
 from raftleader.protocol.json_v1 import decode_call
-from raftleader.protocol.offers import Launch, UnsupportedOperation
+from raftleader.protocol.json_v1_fields import Fields
+from raftleader.protocol.json_v1_tasks import (
+    UNSUPPORTED_TASK_FIELDS,
+    read_task_info,
+    task_info_to_json,
+)
+from raftleader.protocol.offers import Launch, LaunchGroup, UnsupportedOperation
 from raftleader.protocol.scheduler_api import (
     Accept,
     Subscribe,
 )
-from raftleader.protocol.tasks import TaskInfo
+from raftleader.protocol.tasks import ExecutorInfo, ExecutorType, TaskInfo
+
+VOLUME = {"mode": "RW", "container_path": "data", "host_path": "/data"}
+DOCKER_IMAGE = {"type": "DOCKER", "docker": {"name": "i"}}
 
 
 def info_from(**info: Any) -> FrameworkInfo:
@@ -33,16 +43,33 @@ def info_from(**info: Any) -> FrameworkInfo:
 @pytest.mark.parametrize(
     ("fields", "unsupported"),
     [
-        ({"executor": {"executor_id": {"value": "e"}}}, ("executor",)),
-        ({"container": {"type": "DOCKER", "docker": {"image": "i"}}}, ("container",)),
-        ({"container": {"type": "MESOS", "volumes": [{"mode": "RW"}]}}, ("container",)),
-        ({"container": {"type": "MESOS", "hostname": "h"}}, ("container",)),
+        ({"executor": {"executor_id": {"value": "e"}}}, ()),
+        (
+            {"container": {"type": "DOCKER", "docker": {"image": "i"}}},
+            ("container.docker",),
+        ),
+        (
+            {"container": {"type": "MESOS", "volumes": VOLUME}},
+            ("container.volumes",),
+        ),
+        (
+            {"container": {"type": "MESOS", "hostname": "h", "linux_info": {}}},
+            ("container.hostname",),
+        ),
+        (
+            {"container": {"type": "MESOS", "mesos": {"image": DOCKER_IMAGE}}},
+            ("container.mesos.image",),
+        ),
+        (
+            {"container": {"type": "MESOS", "network_infos": [{"name": "cni"}]}},
+            ("container.network_infos",),
+        ),
+        (
+            {"container": {"type": "MESOS", "network_infos": {"groups": ["g"]}}},
+            (),
+        ),
         ({"container": {"type": "MESOS", "volumes": [], "mesos": {}}}, ()),
-        ({"health_check": {"type": "HTTP"}}, ("health_check",)),
-        ({"check": {"type": "TCP"}}, ("check",)),
-        ({"limits": {"cpus": {"value": 1}}}, ("limits",)),
         ({"limits": {}}, ()),
-        ({"max_completion_time": {"nanoseconds": 1}}, ("max_completion_time",)),
         ({"command": {"uris": [{"value": "http://x"}]}}, ("command.uris",)),
         ({"command": {"uris": []}}, ()),
         (
@@ -59,10 +86,10 @@ def info_from(**info: Any) -> FrameworkInfo:
                     "name": "disk",
                     "type": "SCALAR",
                     "scalar": {"value": 1},
-                    "disk": {"persistence": {"id": "x"}},
+                    "provider_id": {"value": "x"},
                 }
             },
-            ("resources.disk",),
+            ("resources.provider_id",),
         ),
         ({"discovery": {"visibility": "CLUSTER"}}, ()),
         ({"container": None, "executor": None}, ()),
@@ -74,26 +101,124 @@ def test_task_names_what_we_cannot_honour(
     assert task_from(**fields).unsupported == unsupported
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("health_check", {"type": "HTTP"}),
+        ("check", {"type": "TCP"}),
+        ("limits", {"cpus": {"value": 1}}),
+        ("max_completion_time", {"nanoseconds": 1}),
+    ],
+)
+def test_setting_the_agent_cannot_honour_is_named(name: str, value: Any) -> None:
+    expected = (name,) if name in UNSUPPORTED_TASK_FIELDS else ()
+    assert task_from(**{name: value}).unsupported == expected
+
+
+def test_checks_and_the_longest_time_are_kept() -> None:
+    task = task_from(
+        max_completion_time={"nanoseconds": 1_500_000_000},
+        health_check={"type": "TCP", "tcp": {"port": 80}, "delay_seconds": 1},
+        check={"type": "COMMAND", "command": {"command": {"value": "true"}}},
+    )
+    assert task.max_completion_ms == 1500
+    assert task.health_check == b'{"delay_seconds":1.0,"tcp":{"port":80},"type":"TCP"}'
+    assert task.check == b'{"command":{"command":{"value":"true"}},"type":"COMMAND"}'
+    assert read_task_info(Fields(task_info_to_json(task))) == task
+
+
 def test_operations_we_cannot_perform_keep_their_place() -> None:
-    group = {
-        "type": "LAUNCH_GROUP",
-        "launch_group": {"executor": {}, "task_group": {"tasks": [task_of()]}},
+    launch = {"type": "LAUNCH", "launch": {"task_infos": [task_of()]}}
+    body = {
+        "operations": [
+            {"type": "RESERVE"},
+            {"type": "CREATE_DISK", "id": {"value": "op"}},
+            launch,
+            {"type": "NEW"},
+            {},
+        ]
     }
-    body = {"operations": [{"type": "RESERVE"}, group, {"type": "NEW"}, {}]}
     decoded = decode_call(framework_call("ACCEPT", accept=body))
     assert isinstance(decoded, Accept)
-    task = TaskInfo(
-        name="t",
-        task_id=TaskId("t-1"),
-        agent_id=AgentId("a"),
-        unsupported=("launch_group",),
-    )
+    task = TaskInfo(name="t", task_id=TaskId("t-1"), agent_id=AgentId("a"))
     assert decoded.operations == (
-        UnsupportedOperation(type="RESERVE"),
+        UnsupportedOperation(
+            type="RESERVE", problem="Expecting 'reserve' to be present"
+        ),
+        UnsupportedOperation(
+            type="CREATE_DISK", problem="CREATE_DISK is not supported", id="op"
+        ),
         Launch(tasks=(task,)),
         UnsupportedOperation(type="UNKNOWN"),
         UnsupportedOperation(type="UNKNOWN"),
     )
+
+
+def test_task_of_a_group_has_the_executor_of_its_group_unless_it_names_one() -> None:
+    own = task_of(executor={"executor_id": {"value": "other"}})
+    group = {
+        "executor": {"executor_id": {"value": "e"}, "type": "DEFAULT"},
+        "task_group": {"tasks": [task_of(), own]},
+    }
+    body = {"operations": {"type": "LAUNCH_GROUP", "launch_group": group}}
+    decoded = decode_call(framework_call("ACCEPT", accept=body))
+    assert isinstance(decoded, Accept)
+    executor = ExecutorInfo(executor_id="e", type=ExecutorType.DEFAULT)
+    (operation,) = decoded.operations
+    assert isinstance(operation, LaunchGroup)
+    assert operation.executor == executor
+    assert [task.executor for task in operation.tasks] == [
+        executor,
+        ExecutorInfo(executor_id="other"),
+    ]
+
+
+def test_what_is_carried_is_canonical_whatever_its_writer_did() -> None:
+    container = {"type": "MESOS", "network_infos": {"labels": None, "groups": "g"}}
+    discovery = {
+        "name": "web",
+        "visibility": "CLUSTER",
+        "ports": {"ports": [{"number": "80", "colour": "red", "visibility": "NEW"}]},
+    }
+    task = task_from(discovery=discovery, container=container)
+    assert task.carried == (
+        b'{"container":{"network_infos":[{"groups":["g"]}],"type":"MESOS"},'
+        b'"discovery":{"name":"web","ports":{"ports":[{"number":80}]},'
+        b'"visibility":"CLUSTER"}}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"discovery": {"name": "web"}}, "discovery.visibility"),
+        ({"discovery": {"visibility": "SECRET"}}, "discovery.visibility"),
+        ({"container": {"type": "MESOS", "volumes": {}}}, "container.volumes.mode"),
+        ({"container": {}}, "container.type"),
+        (
+            {"discovery": {"visibility": "CLUSTER", "name": "x" * 70_000}},
+            "discovery.name",
+        ),
+        ({"health_check": {"http": {"port": -1}}}, "health_check.http.port"),
+        ({"check": {"tcp": {}}}, "check.tcp.port"),
+        (
+            {"executor": {"executor_id": {"value": "e"}, "source": []}},
+            "executor.source",
+        ),
+    ],
+)
+def test_what_is_carried_must_be_what_the_schema_says(
+    fields: dict[str, Any], path: str
+) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        task_from(**fields)
+    assert caught.value.path == f"accept.operations[0].launch.task_infos[0].{path}"
+
+
+def test_what_is_carried_may_not_be_large() -> None:
+    labels = {"labels": [{"key": "k", "value": "v" * 60_000}] * 5}
+    with pytest.raises(InvalidInputError, match="carries more than 262144 bytes"):
+        task_from(discovery={"visibility": "CLUSTER", "labels": labels})
 
 
 @pytest.mark.parametrize(
