@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import attrs
-import msgspec
 
-from raftleader.protocol.json_v1_fields import JsonObject, write_json
+from raftleader.protocol.json_v1_fields import JsonObject
+from raftleader.protocol.json_v1_fields import write_json as write_object
 from raftleader.protocol.wire.codec import write_message
 from raftleader.protocol.wire.media import Media
 from raftleader.protocol.wire.schema import fields_of
@@ -33,8 +33,6 @@ _LENGTH_DELIMITED = 2
 
 Pieces = Iterator[bytes]
 """The document's bytes in order. An empty piece is ``TURN``: let others run."""
-
-_encoder = msgspec.json.Encoder()
 
 
 @attrs.frozen
@@ -66,6 +64,11 @@ class Pace:
         return True
 
 
+def write_json(value: Any) -> bytes:
+    """Any value as compact ASCII JSON."""
+    return write_object(value)
+
+
 def message_pieces(media: Media, kind: str, tree: JsonObject) -> Pieces:
     """A message of this kind (see ``codec``), in either encoding."""
     if media is Media.PROTOBUF:
@@ -94,7 +97,7 @@ def _json(value: Any, pace: Pace) -> Pieces:
     elif isinstance(value, dict) and _has_rows(value):
         separator = b"{"
         for name, member in value.items():
-            yield separator + _encoder.encode(name) + b":"
+            yield separator + write_json(name) + b":"
             separator = b","
             yield from _json(member, pace)
         yield b"}"
@@ -108,7 +111,7 @@ def _json_rows(value: Rows[Any], pace: Pace) -> Pieces:
         trees = [to_tree(row) for row in rows[begin : begin + ROWS_PER_TURN]]
         if begin:
             yield b","
-        yield write_json(trees)[1:-1]  # type: ignore[arg-type]
+        yield write_json(trees)[1:-1]
         if pace.is_over(len(trees)):
             yield TURN
 

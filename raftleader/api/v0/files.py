@@ -13,11 +13,10 @@ from raftleader.api.operator.log_files import (
     NoSuchFileError,
     NotAFileError,
 )
-from raftleader.api.rendering import Pieces, json_pieces
+from raftleader.api.rendering import Pieces, json_pieces, write_json
 from raftleader.api.routing import Endpoint
 from raftleader.api.v0.answers import local_page, page_answer
 from raftleader.httpd.messages import Answer, Deferred, Request, Stream, StreamWriter
-from raftleader.protocol.json_v1_fields import write_json
 
 _NO_PATH = "Expecting 'path=value' in query.\n"
 
@@ -26,7 +25,7 @@ def file_pages(files: LogFiles) -> dict[str, Endpoint]:
     """The pages by path, also under their old names."""
 
     async def browse(request: Request, path: str) -> Answer:
-        rows: Any = [_file(row) for row in await files.browse(path)]
+        rows = [_file(row) for row in await files.browse(path)]
         return await page_answer(request, iter([write_json(rows)]))
 
     async def read(request: Request, path: str) -> Answer:

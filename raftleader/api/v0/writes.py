@@ -8,7 +8,7 @@ from raftleader.api.answers import text_answer
 from raftleader.api.operator.calls import OperatorCalls
 from raftleader.api.operator.maintenance import schedule_message, status_message
 from raftleader.api.operator.reads import quota_status
-from raftleader.api.rendering import Pieces, json_pieces
+from raftleader.api.rendering import Pieces, json_pieces, write_json
 from raftleader.api.routing import Endpoint
 from raftleader.api.v0.answers import (
     body_as_field,
@@ -21,7 +21,7 @@ from raftleader.api.v0.answers import (
 from raftleader.errors import InvalidInputError
 from raftleader.httpd.messages import Answer, Deferred, Request, Response
 from raftleader.leader.interface import LeaderNode
-from raftleader.protocol.json_v1_fields import Fields, JsonObject, write_json
+from raftleader.protocol.json_v1_fields import Fields, JsonObject
 from raftleader.state.cluster import ClusterState
 
 _CONVERSIONS = {
@@ -116,7 +116,7 @@ def _weights(state: ClusterState) -> Pieces:
         {"role": role, "weight": millis / 1000}
         for role, millis in sorted(state.weights.items())
     ]
-    yield write_json(rows)  # type: ignore[arg-type]
+    yield write_json(rows)
 
 
 def _conversion_form(request: Request, name: str) -> Fields | Response:
