@@ -89,6 +89,11 @@ class Fields:
         self._name = name
         self._index = index
 
+    @property
+    def tree(self) -> JsonObject:
+        """The object as it came; whoever takes it must expect anything in it."""
+        return self._values
+
     def path(self, name: str = "") -> str:
         """The path of this object, or of its field ``name``."""
         names = [name] if name else []

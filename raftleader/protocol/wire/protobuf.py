@@ -95,8 +95,9 @@ def write_protobuf(kind: str, tree: Tree) -> bytes:
             # Bytes in what is carried are still base64, as in JSON.
             message = new(**_typed(tree, kind))
         return message.SerializeToString()
-    except (TypeError, ValueError, EncodeError) as error:
-        raise InvalidInputError(kind, f"cannot be written: {error}") from error
+    except (TypeError, ValueError, LookupError, AttributeError, EncodeError) as error:
+        problem = f"cannot be written: {type(error).__name__}: {error}"
+        raise InvalidInputError(kind, problem) from error
 
 
 def _typed(tree: Tree, kind: str) -> Tree:
