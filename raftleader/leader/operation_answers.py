@@ -50,11 +50,14 @@ def _conclusion(
     state: ClusterState, wanted: ReconcileOperation
 ) -> tuple[OperationState, str]:
     agent_id = wanted.agent_id
-    agent = state.agents.get(agent_id) if agent_id is not None else None
-    if agent_id is not None and agent_id in state.gone_agents:
+    if agent_id is None:
+        text = "Operation is unknown and no 'agent_id' was provided"
+        return OperationState.UNKNOWN, text
+    if agent_id in state.gone_agents:
         return OperationState.GONE_BY_OPERATOR, "Agent marked gone by operator"
+    agent = state.agents.get(agent_id)
     if agent is None:
-        return OperationState.UNKNOWN, "Operation is unknown"
+        return OperationState.UNKNOWN, "Both operation and agent are unknown"
     if agent.unreachable_ms is not None:
         return OperationState.UNREACHABLE, "Agent is unreachable"
-    return OperationState.UNKNOWN, "Operation is unknown to the agent"
+    return OperationState.UNKNOWN, "Operation is unknown"

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from raftleader.leader.agent_sync import (
+    compare_executors,
     compare_tasks,
     digest_is_equal,
     is_in_log,
@@ -14,12 +15,20 @@ from raftleader.leader.agent_sync import (
 from raftleader.protocol.agent_rpc import (
     AgentHello,
     AgentUpdate,
+    HeldExecutor,
     HeldTask,
+    digest_of_executors,
     digest_of_tasks,
 )
 from raftleader.protocol.agents import AgentInfo
-from raftleader.protocol.tasks import Source, TaskInfo, TaskState, TaskStatus
-from raftleader.state.cluster import Agent, ClusterState, Task
+from raftleader.protocol.tasks import (
+    ExecutorInfo,
+    Source,
+    TaskInfo,
+    TaskState,
+    TaskStatus,
+)
+from raftleader.state.cluster import Agent, ClusterState, Executor, Task
 
 INFO = AgentInfo(hostname="h", ip="127.0.0.1", port=5051)
 UUID = b"u" * 16
@@ -113,6 +122,58 @@ def test_held_tasks_that_ended_or_are_unknown_or_elsewhere_are_foreign(state):
 def test_a_foreign_task_that_has_ended_needs_no_kill(state):
     held = [hold("live"), hold("unknown", TaskState.FINISHED)]
     assert compare_tasks(state, "a", held).foreign == ()
+
+
+def add_executor(state: ClusterState, executor_id: str, *, is_confirmed: bool) -> None:
+    row = Executor(
+        framework_id="f",
+        agent_id="a",
+        info=ExecutorInfo(executor_id=executor_id),
+        role="*",
+        launched_ms=0,
+        is_confirmed=is_confirmed,
+    )
+    state.executors[row.key] = row
+    state.executors_by_agent.setdefault("a", {})[row.key] = None
+
+
+def test_digest_of_executors_is_over_those_the_agent_is_known_to_have(state):
+    add_executor(state, "known", is_confirmed=True)
+    add_executor(state, "new", is_confirmed=False)
+    tasks = digest_of_tasks([("f", "live")])
+    assert digest_is_equal(state, "a", tasks, digest_of_executors([("f", "known")]))
+    assert not digest_is_equal(state, "a", tasks)
+    both = digest_of_executors([("f", "known"), ("f", "new")])
+    assert not digest_is_equal(state, "a", tasks, both)
+
+
+def test_executors_are_lost_unless_their_first_launch_is_on_its_way(state):
+    add_executor(state, "known", is_confirmed=True)
+    add_executor(state, "on its way", is_confirmed=False)
+    add_executor(state, "never began", is_confirmed=False)
+    task = state.tasks["f", "new"]
+    info = msgspec.structs.replace(
+        task.info, executor=ExecutorInfo(executor_id="on its way")
+    )
+    state.tasks["f", "new"] = msgspec.structs.replace(task, info=info)
+    difference = compare_executors(state, "a", [])
+    assert difference.lost == (("f", "known"), ("f", "never began"))
+    assert difference.foreign == ()
+
+
+def test_an_executor_the_log_does_not_know_is_foreign(state):
+    add_executor(state, "known", is_confirmed=True)
+    held = [
+        HeldExecutor(framework_id="f", executor_id="known"),
+        HeldExecutor(framework_id="f", executor_id="unknown"),
+    ]
+    difference = compare_executors(state, "a", held)
+    assert difference.lost == ()
+    assert difference.foreign == (("f", "unknown"),)
+    assert compare_executors(state, "b", held).foreign == (
+        ("f", "known"),
+        ("f", "unknown"),
+    )
 
 
 def test_an_update_is_known_by_its_uuid(state):
