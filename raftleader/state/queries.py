@@ -8,12 +8,20 @@ from __future__ import annotations
 
 from itertools import chain
 
-import attrs
+from msgspec.structs import replace
 
+from raftleader.protocol.agent_rpc import VolumeName
 from raftleader.protocol.ids import AgentId, FrameworkId, TaskId
-from raftleader.protocol.resources import Resources
+from raftleader.protocol.offers import OperationState, OperationStatus
 from raftleader.protocol.tasks import Reason, Source, TaskState, TaskStatus
-from raftleader.state.cluster import ClusterState, Framework, Task
+from raftleader.state.cluster import (
+    ClusterState,
+    Executor,
+    Framework,
+    OperationRow,
+    Task,
+)
+from raftleader.state.resource_checks import volumes
 from raftleader.state.task_lifecycle import visible_state
 
 
@@ -84,6 +92,50 @@ def unreachable_tasks(state: ClusterState, agent_id: AgentId) -> tuple[Task, ...
     )
 
 
+def shutdown_wanted(state: ClusterState, agent_id: AgentId) -> tuple[Executor, ...]:
+    """Executors the agent must be told to end (again)."""
+    return tuple(e for e in executors_of(state, agent_id) if e.is_shutdown_wanted)
+
+
+def executors_of(state: ClusterState, agent_id: AgentId) -> tuple[Executor, ...]:
+    """All executors with a row, by framework and id."""
+    keys = sorted(state.executors_by_agent.get(agent_id, ()))
+    return tuple(state.executors[key] for key in keys)
+
+
+def confirmed_executors(state: ClusterState, agent_id: AgentId) -> tuple[Executor, ...]:
+    """Executors the agent must hold, if it has lost nothing: the other side of its
+    digest. Of others it may not have heard."""
+    return tuple(e for e in executors_of(state, agent_id) if e.is_confirmed)
+
+
+def executor_ids(
+    state: ClusterState, framework_id: FrameworkId, agent_id: AgentId
+) -> tuple[str, ...]:
+    """The framework's executors on an agent, as an offer names them."""
+    return tuple(
+        key[2]
+        for key in sorted(state.executors_by_agent.get(agent_id, ()))
+        if key[0] == framework_id
+    )
+
+
+def volumes_of(state: ClusterState, agent_id: AgentId) -> tuple[VolumeName, ...]:
+    """The persistent volumes the agent must keep."""
+    agent = state.agents.get(agent_id)
+    found = [] if agent is None else volumes(agent.dynamic)
+    names = {(k.role, k.volume.id) for _, k in found if k.volume is not None}
+    return tuple(VolumeName(role=role, id=name) for role, name in sorted(names))
+
+
+def unacknowledged_operations(
+    state: ClusterState, framework_id: FrameworkId
+) -> tuple[OperationRow, ...]:
+    """Operations whose status its framework should acknowledge, oldest first."""
+    keys = state.operations_by_framework.get(framework_id, ())
+    return tuple(state.operations[key] for key in keys)
+
+
 def live_tasks(state: ClusterState, framework_id: FrameworkId) -> tuple[Task, ...]:
     """The framework's tasks that have not ended, by task id."""
     rows = (state.tasks[k] for k in sorted(_keys_of_framework(state, framework_id)))
@@ -127,7 +179,9 @@ def reconciliation_status(
             return _answer(task_id, status.state, status.agent_id, "Latest task state")
 
     agent = None if agent_id is None else state.agents.get(agent_id)
-    if agent is None:
+    if agent_id in state.gone_agents:
+        told, message = TaskState.GONE_BY_OPERATOR, "Task is gone"
+    elif agent is None:
         told, message = TaskState.UNKNOWN, "Task is unknown"
     elif agent.unreachable_ms is None:
         told, message = TaskState.GONE, "Task is unknown to the agent"
@@ -146,13 +200,25 @@ def _known_status(task: Task) -> TaskStatus:
     newest = task.pending[0] if task.pending else None
     if newest is None and task.statuses:
         newest = task.statuses[-1]
-    return _answer(
+    executor = task.info.executor
+    answer = _answer(
         task.info.task_id,
         task.state if newest is None else newest.state,
         task.info.agent_id,
         "Latest task state",
         timestamp_ms=task.launched_ms if newest is None else newest.timestamp_ms,
         unreachable_ms=None if newest is None else newest.unreachable_ms,
+    )
+    if newest is None:
+        executor_id = None if executor is None else executor.executor_id
+        return replace(answer, executor_id=executor_id)
+    return replace(
+        answer,
+        executor_id=newest.executor_id,
+        container_id=newest.container_id,
+        executor_pid=newest.executor_pid,
+        healthy=newest.healthy,
+        carried=newest.carried,
     )
 
 
@@ -177,56 +243,46 @@ def _answer(
     )
 
 
-@attrs.frozen(kw_only=True)
-class Counts:
-    """The cluster in numbers, for status pages and metrics.
+def implicit_operation_reconciliation(
+    state: ClusterState, framework_id: FrameworkId
+) -> tuple[OperationStatus, ...]:
+    """The answer to a reconciliation that names no operation: all that are not
+    acknowledged."""
+    rows = unacknowledged_operations(state, framework_id)
+    return tuple(replace(row.status, uuid=None) for row in rows)
 
-    Attributes:
-        tasks: Rows by state; states without a task are left out.
-        total, used, offered: Over reachable agents; scalars only, in thousandths,
-            by name.
+
+def operation_reconciliation(
+    state: ClusterState,
+    framework_id: FrameworkId,
+    operation_id: str,
+    agent_id: AgentId | None,
+) -> OperationStatus:
+    """What is known of one operation, answered at once and without uuid.
+
+    Of an unknown one, or one whose end was acknowledged, we say what its agent lets
+    us conclude.
     """
-
-    frameworks_connected: int
-    frameworks_disconnected: int
-    frameworks_removed: int
-    agents_reachable: int
-    agents_unreachable: int
-    offers: int
-    tasks: dict[TaskState, int]
-    tasks_completed: int
-    updates_pending: int
-    total: dict[str, int]
-    used: dict[str, int]
-    offered: dict[str, int]
-
-
-def counts(state: ClusterState) -> Counts:
-    """Count everything. Looks at every row."""
-    connected = sum(f.connected for f in state.frameworks.values())
-    reachable = [a for a in state.agents.values() if a.unreachable_ms is None]
-    tasks: dict[TaskState, int] = {}
-    for task in state.tasks.values():
-        tasks[task.state] = tasks.get(task.state, 0) + 1
-    names = sorted(state.capacity)
-
-    def sums(parts: list[Resources]) -> dict[str, int]:
-        return {name: sum(part.total(name) for part in parts) for name in names}
-
-    return Counts(
-        frameworks_connected=connected,
-        frameworks_disconnected=len(state.frameworks) - connected,
-        frameworks_removed=len(state.removed_frameworks),
-        agents_reachable=len(reachable),
-        agents_unreachable=len(state.agents) - len(reachable),
-        offers=len(state.offers),
-        tasks=dict(sorted(tasks.items(), key=lambda item: item[0].value)),
-        tasks_completed=len(state.completed_tasks),
-        updates_pending=sum(len(task.pending) for task in state.tasks.values())
-        + sum(len(f.orphan_updates) for f in state.frameworks.values()),
-        total=dict(sorted(state.capacity.items())),
-        used=sums([agent.used for agent in reachable]),
-        offered=sums([agent.offered for agent in reachable]),
+    row = state.operations.get((framework_id, operation_id))
+    if row is not None:
+        return replace(row.status, uuid=None)
+    agent = None if agent_id is None else state.agents.get(agent_id)
+    if agent is not None and agent.unreachable_ms is not None:
+        told, message = OperationState.UNREACHABLE, "Agent is unreachable"
+    elif agent_id is not None and agent_id in state.gone_agents:
+        told, message = OperationState.GONE_BY_OPERATOR, "Agent marked gone by operator"
+    elif agent is not None:
+        told, message = OperationState.UNKNOWN, "Operation is unknown"
+    elif agent_id is not None:
+        told, message = OperationState.UNKNOWN, "Both operation and agent are unknown"
+    else:
+        told = OperationState.UNKNOWN
+        message = "Operation is unknown and no 'agent_id' was provided"
+    return OperationStatus(
+        operation_id=operation_id,
+        state=told,
+        message=f"Reconciliation: {message}",
+        agent_id=agent_id,
     )
 
 

@@ -12,6 +12,7 @@ from raftleader.leader.cluster_clock import ClusterClock
 from raftleader.leader.replica import Replica
 from raftleader.state import queries
 from raftleader.state.cluster import ClusterState
+from raftleader.state.counts import counts
 from raftleader.state.snapshot import digest
 
 
@@ -22,7 +23,7 @@ def _replica() -> Replica:
 
 def _answers(state: ClusterState) -> list[object]:
     """What a leader would do and say, as it would iterate it."""
-    answers: list[object] = [queries.counts(state), queries.next_deadline_ms(state)]
+    answers: list[object] = [counts(state), queries.next_deadline_ms(state)]
     for framework in state.frameworks.values():
         answers += [
             queries.first_pending_updates(state, framework.id),

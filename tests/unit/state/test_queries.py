@@ -5,6 +5,7 @@ import pytest
 from raftleader.protocol.tasks import Reason, TaskState
 from raftleader.state import commands as c
 from raftleader.state import queries
+from raftleader.state.counts import counts as cluster_counts
 from raftleader.state.trial import Trial
 
 AWARE = ("PARTITION_AWARE",)
@@ -151,7 +152,7 @@ def test_counts_count_everything(trial: Trial) -> None:
     trial.begin_term(2, "n2")
     trial.subscribe(framework_id=framework)
 
-    counts = queries.counts(trial.state)
+    counts = cluster_counts(trial.state)
 
     assert (
         counts.frameworks_connected,
