@@ -1,4 +1,4 @@
-"""Removes sandboxes of ended tasks: the old ones, and the oldest of too many."""
+"""Removes sandboxes of what has ended: the old ones, and the oldest of too many."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ import trio
 
 from agent.checkpoint import RunBlocking
 from agent.config import AgentConfig
-from agent.sandbox import sandbox_path
-from raftleader.protocol.ids import TaskKey
+from agent.sandbox import LATEST
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +39,9 @@ class Cleanup:
     _ended: deque[tuple[float, Path]] = attrs.field(factory=deque, init=False)
     _woken: trio.Event = attrs.field(factory=trio.Event, init=False)
 
-    def add_ended(self, key: TaskKey) -> None:
-        """A task ended just now."""
-        path = Path(sandbox_path(self.config.sandbox_root, key))
-        self._ended.append((trio.current_time(), path))
+    def add_ended(self, sandbox: str) -> None:
+        """What used this sandbox ended just now."""
+        self._ended.append((trio.current_time(), Path(sandbox)))
 
     def add_found(self, now_ms: int) -> None:
         """All sandboxes from before the agent started; nothing runs in any.
@@ -51,9 +49,12 @@ class Cleanup:
         Blocks. Their age counts from the last change of their folder.
         """
         found = []
-        for tasks in self.config.sandbox_root.glob("*/tasks"):
-            with os.scandir(tasks) as entries:
+        root = self.config.sandbox_root
+        for folder in (*root.glob("*/tasks"), *root.glob("*/executors/*/runs")):
+            with os.scandir(folder) as entries:
                 for entry in entries:
+                    if entry.is_symlink():
+                        continue  # it leads to the latest run
                     modified_s = entry.stat(follow_symlinks=False).st_mtime
                     age_s = max(0.0, now_ms / 1000 - modified_s)
                     found.append((trio.current_time() - age_s, Path(entry.path)))
@@ -75,8 +76,11 @@ class Cleanup:
             self.removed += 1
             # In the loop's own thread, where sandboxes are made: neither of these
             # can go between the making of a folder and of the sandbox in it.
-            for folder in (path.parent, path.parent.parent):
+            for folder in path.parents:
+                if folder == self.config.sandbox_root:
+                    break
                 try:
+                    _drop_latest(folder)
                     folder.rmdir()
                 except OSError:
                     break  # not empty
@@ -89,6 +93,13 @@ class Cleanup:
             return True
         disk = shutil.disk_usage(self.config.work_dir)
         return disk.free < disk.total * self.config.disk_free_fraction_min
+
+
+def _drop_latest(folder: Path) -> None:
+    """The link to the latest run goes with the run it leads to."""
+    latest = folder / LATEST
+    if latest.is_symlink() and not latest.exists():
+        latest.unlink()
 
 
 def _remove(path: Path) -> None:

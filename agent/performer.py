@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Sequence
 
 import attrs
 import trio
 
 from agent.checkpoint import Checkpoint, RunBlocking
+from agent.checks.service import Checks
 from agent.cleanup import Cleanup
 from agent.config import AgentConfig
-from agent.containerizer.interface import Containerizer, Launch
+from agent.containerizer.interface import Containerizer
+from agent.executor_api.streams import ExecutorStreams
 from agent.identity import save_identity
 from agent.inbox import Inbox
+from agent.launching import LaunchMaker
 from agent.leader_link import LeaderLinks
 from agent.machine import Machine
 from agent.machine.effects import (
+    BeginChecks,
     CancelStart,
     CloseSession,
+    CloseStream,
+    ContainerEnd,
+    DropVolumes,
     Effect,
+    EndChecks,
+    LinkVolumes,
+    RunEnded,
     Send,
+    SendEvent,
+    SetAlarm,
     SetTimer,
     SignalTask,
+    StartExecutor,
     StartTask,
     TaskEnded,
     Turn,
 )
-from agent.machine.events import GraceOver, ProcessExit, ProcessExited
+from agent.machine.events import (
+    Event,
+    GraceOver,
+    ProcessExit,
+    ProcessExited,
+    StartFailed,
+)
+from agent.records import ExecutorRun, ProcessKey
 from agent.recovery import compacted, recovered_of
-from agent.sandbox import read_result, sandbox_path
+from agent.sandbox import read_result
 from agent.starter import Starter
-from raftleader.protocol.agent_rpc import TaskOrder
-from raftleader.protocol.ids import TaskKey
+from agent.volumes import VolumeError, VolumeStore, link_volumes
+from raftleader.protocol.agent_rpc import VolumeName
+from raftleader.protocol.resources import Resources
+
+logger = logging.getLogger(__name__)
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -47,6 +71,11 @@ class Performer:
     links: LeaderLinks
     starter: Starter
     cleanup: Cleanup
+    launches: LaunchMaker
+    streams: ExecutorStreams
+    checks: Checks
+    volumes: VolumeStore
+    end_watchers: Sequence[Callable[[ContainerEnd], None]]
     clock: Callable[[], int]
     run_blocking: RunBlocking
     timers: trio.Nursery
@@ -73,47 +102,93 @@ class Performer:
             )
         for effect in turn.effects:
             self._perform_effect(effect)
+        for end in turn.ends:
+            for watcher in tuple(self.end_watchers):
+                watcher(end)
         if self.checkpoint.is_compaction_due:
-            portions = list(compacted(recovered_of(self.machine.tasks)))
+            portions = list(compacted(recovered_of(self.machine)))
             await self.run_blocking(self.checkpoint.rewrite, portions)
 
-    def on_exit(self, key: TaskKey, exit_: ProcessExit) -> None:
-        """For the containerizer: a task's process has ended."""
-        data = read_result(sandbox_path(self.config.sandbox_root, key))
+    def on_exit(self, key: ProcessKey, exit_: ProcessExit) -> None:
+        """For the containerizer: the process of a task or an executor has ended."""
+        data = None
+        if not isinstance(key, ExecutorRun):
+            held = self.machine.tasks.held.get(key)
+            run = held.run if held is not None else None
+            data = read_result(self.launches.sandbox_of(key, run))
         self.inbox.post_nowait(ProcessExited(key, exit_, data))
 
     def _perform_effect(self, effect: Effect) -> None:
         match effect:
             case Send(session, message):
                 self.links.send_nowait(session, message)
-            case StartTask(order):
-                self._start(order)
-            case SignalTask(key, signal):
-                self.containerizer.signal_nowait(key, signal)
-            case SetTimer(key, after_ms):
-                self.timers.start_soon(self._time, key, after_ms)
+            case StartTask(order, run):
+                key = (order.framework_id, order.task.task_id)
+                launch = self.launches.of_task(order.task, key, run, order.role)
+                self.starter.add(launch)
+            case StartExecutor():
+                self._start_executor(effect)
+            case SignalTask(process_key, signal):
+                self.containerizer.signal_nowait(process_key, signal)
+            case SetTimer(process_key, after_ms):
+                self._set_timer(GraceOver(process_key), after_ms)
+            case SetAlarm(event, after_ms):
+                self._set_timer(event, after_ms)
             case TaskEnded(key):
-                self.cleanup.add_ended(key)
-            case CancelStart(key):
-                self.starter.cancel(key)
+                self.cleanup.add_ended(self.launches.sandbox_of(key, None))
+            case RunEnded(ended_run):
+                self.cleanup.add_ended(self.launches.sandbox_of_run(ended_run))
+            case CancelStart(process_key):
+                self.starter.cancel(process_key)
             case CloseSession(session, problem, is_refusal):
                 self.links.close_nowait(session, problem, is_refusal=is_refusal)
+            case SendEvent(stream, event):
+                self.streams.send_nowait(stream, event)
+            case CloseStream(stream):
+                self.streams.close_nowait(stream)
+            case BeginChecks(task, key, run):
+                launch = self.launches.of_task(task, key, run, "*")
+                self.checks.begin(key, task, launch)
+            case EndChecks(key):
+                self.checks.end(key)
+            case LinkVolumes(linked_run, resources):
+                self._link_volumes(linked_run, resources)
+            case DropVolumes(kept):
+                self._drop_volumes(kept)
 
-    def _start(self, order: TaskOrder) -> None:
-        key = (order.framework_id, order.task.task_id)
-        assert order.task.command is not None, "the machine has looked"
-        launch = Launch(
-            key=key,
-            command=order.task.command,
-            sandbox=sandbox_path(self.config.sandbox_root, key),
-            data=order.task.data,
-            agent_id=self.machine.identity.agent_id or "",
+    def _start_executor(self, effect: StartExecutor) -> None:
+        launch = self.launches.of_executor(
+            effect.run, effect.info, effect.framework, effect.role
         )
-        self.starter.add(launch)
+        if launch is None:
+            problem = "no program to start, or the agent has no HTTP port"
+            self.inbox.post_nowait(StartFailed(effect.run, problem))
+        else:
+            self.starter.add(launch)
 
-    async def _time(self, key: TaskKey, after_ms: int) -> None:
+    def _link_volumes(self, run: ExecutorRun, resources: Resources) -> None:
+        links = self.volumes.links_of(resources)
+        try:
+            link_volumes(self.launches.sandbox_of_run(run), links)
+        except (VolumeError, OSError) as error:
+            # Its task is handed over all the same: the executor sees what is missing.
+            logger.warning("a volume for executor %s: %s", run.executor_id, error)
+
+    def _drop_volumes(self, kept: tuple[VolumeName, ...]) -> None:
+        try:
+            is_something_to_empty = self.volumes.discard_others(kept)
+        except OSError as error:
+            logger.warning("cannot delete volumes: %s", error)
+            return
+        if is_something_to_empty:
+            self.timers.start_soon(self.run_blocking, self.volumes.empty)
+
+    def _set_timer(self, event: Event, after_ms: int) -> None:
+        self.timers.start_soon(self._time, event, after_ms)
+
+    async def _time(self, event: Event, after_ms: int) -> None:
         await trio.sleep(after_ms / 1000)
-        self.inbox.post_nowait(GraceOver(key))
+        self.inbox.post_nowait(event)
 
     def _save_identity(self) -> None:
         save_identity(

@@ -3,8 +3,12 @@
 The records of a task, in the order they are written::
 
     Taken -> Started -> Ended -> EndCommitted
-    Taken -> Ended -> EndCommitted             could not be started
+    Taken -> Ended -> EndCommitted             could not be started, or an executor's
     Ended -> EndCommitted                      killed before it came
+
+and those of one run of an executor::
+
+    ExecutorTaken -> [ExecutorStarted ->] ExecutorEnded -> ExecutorEndCommitted
 
 Only Taken and Ended must be on disk before anybody hears of them. Started and
 EndCommitted survive the death of the agent without a sync (the kernel holds them),
@@ -14,10 +18,11 @@ end that is reported twice is committed once.
 
 from __future__ import annotations
 
+import attrs
 import msgspec
 
 from raftleader.errors import InvalidInputError
-from raftleader.protocol.agent_rpc import digest_of_tasks
+from raftleader.protocol.agent_rpc import ExecutorReport, digest_of_tasks
 from raftleader.protocol.ids import AgentId, FrameworkId, TaskId, TaskKey
 from raftleader.protocol.tasks import TaskStatus
 
@@ -52,11 +57,39 @@ class ProcessMark(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     boot_id: str
 
 
+@attrs.frozen
+class ExecutorRun:
+    """One run of an executor: the same id may run again after its end.
+
+    Attributes:
+        container_id: Names the run for good.
+    """
+
+    framework_id: FrameworkId
+    executor_id: str
+    container_id: str
+
+    @property
+    def key(self) -> ExecutorKey:
+        return (self.framework_id, self.executor_id)
+
+
+ExecutorKey = tuple[FrameworkId, str]
+"""Executor ids are chosen by frameworks, so only the pair is unique on an agent."""
+
+ProcessKey = TaskKey | ExecutorRun
+"""What a process group is of: a task that the agent runs itself, or an executor."""
+
+
 class Taken(msgspec.Struct, frozen=True, tag=1, array_like=True):
-    """The task is ours: it is started now or never."""
+    """The task is ours: it is started now or never.
+
+    ``executor_id`` is that of the executor it is for; None for a command task.
+    """
 
     framework_id: FrameworkId
     task_id: TaskId
+    executor_id: str | None = None
 
 
 class Started(msgspec.Struct, frozen=True, tag=2, array_like=True):
@@ -88,7 +121,46 @@ class UsedIds(msgspec.Struct, frozen=True, tag=5, array_like=True):
     marks: bytes
 
 
-Record = Taken | Started | Ended | EndCommitted | UsedIds
+class ExecutorTaken(msgspec.Struct, frozen=True, tag=6, array_like=True):
+    """A run of an executor begins, with its first task."""
+
+    framework_id: FrameworkId
+    executor_id: str
+    container_id: str
+
+
+class ExecutorStarted(msgspec.Struct, frozen=True, tag=7, array_like=True):
+    """Its process runs. The default executor has none."""
+
+    framework_id: FrameworkId
+    executor_id: str
+    mark: ProcessMark
+
+
+class ExecutorEnded(msgspec.Struct, frozen=True, tag=8, array_like=True):
+    """The run is over; the report says how."""
+
+    report: ExecutorReport
+
+
+class ExecutorEndCommitted(msgspec.Struct, frozen=True, tag=9, array_like=True):
+    """Its end is in the leaders' log: nothing of the run is remembered."""
+
+    framework_id: FrameworkId
+    executor_id: str
+
+
+Record = (
+    Taken
+    | Started
+    | Ended
+    | EndCommitted
+    | UsedIds
+    | ExecutorTaken
+    | ExecutorStarted
+    | ExecutorEnded
+    | ExecutorEndCommitted
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[list[Record]] = msgspec.msgpack.Decoder(list[Record])

@@ -1,6 +1,8 @@
-"""A task's folder: ``frameworks/<framework id>/tasks/<task id>`` of the work folder.
+"""The folders of tasks and executors, in ``frameworks/<framework id>`` of the work
+folder: ``tasks/<task id>`` of a command task, ``executors/<id>/runs/<container id>`` of
+an executor, and in that ``tasks/<task id>`` of a task that the agent runs for it.
 
-It is made once; a sandbox that exists is never used again, which keeps a task from
+A sandbox is made once; one that exists is never used again, which keeps a task from
 being started twice even when its id is forgotten.
 """
 
@@ -11,13 +13,16 @@ import os
 import stat
 from pathlib import Path
 
+from agent.records import ExecutorRun
 from raftleader.limits import RESULT_BYTES_MAX
-from raftleader.protocol.ids import TaskKey, id_problem
+from raftleader.protocol.ids import TaskId, TaskKey, id_problem
 
 NAME_BYTES_MAX = 255
 """Of a file name on Linux. Ids have 255 characters, which may be more bytes."""
 
 STDOUT, STDERR, DATA, RESULT = "stdout", "stderr", "task.data", "task.result"
+LATEST = "latest"
+"""Beside the runs of an executor: a link to the latest of them."""
 
 
 def name_of(identifier: str) -> str:
@@ -33,6 +38,19 @@ def sandbox_path(root: Path, key: TaskKey) -> str:
     return f"{root}/{name_of(key[0])}/tasks/{name_of(key[1])}"
 
 
+def run_path(root: Path, run: ExecutorRun) -> str:
+    """Where the sandbox of a run of an executor is, or would be."""
+    executor = (
+        f"{root}/{name_of(run.framework_id)}/executors/{name_of(run.executor_id)}"
+    )
+    return f"{executor}/runs/{run.container_id}"
+
+
+def nested_sandbox_path(root: Path, run: ExecutorRun, task_id: TaskId) -> str:
+    """The same of a task of the default executor."""
+    return f"{run_path(root, run)}/tasks/{name_of(task_id)}"
+
+
 def make_sandbox(
     path: str, *, data: bytes | None, owner: tuple[int, int] | None = None
 ) -> tuple[int, int]:
@@ -44,9 +62,7 @@ def make_sandbox(
     try:
         os.mkdir(path, 0o700)  # noqa: PTH102 - on the path of every launch
     except FileNotFoundError:
-        # Others may pass through these, so that a task of another user can.
-        Path(path).parent.parent.mkdir(mode=0o711, exist_ok=True)
-        Path(path).parent.mkdir(mode=0o711, exist_ok=True)
+        _make_parents(Path(path))
         os.mkdir(path, 0o700)  # noqa: PTH102 - as above
     descriptors: list[int] = []
     try:
@@ -63,6 +79,26 @@ def make_sandbox(
             os.close(fd)
         raise
     return descriptors[0], descriptors[1]
+
+
+def link_latest(path: str) -> None:
+    """Let ``latest`` beside this run's sandbox lead to it. Raises OSError."""
+    run = Path(path)
+    new = run.with_name(f"{LATEST}.new")
+    new.unlink(missing_ok=True)
+    new.symlink_to(run.name)
+    new.replace(run.with_name(LATEST))
+
+
+def _make_parents(path: Path) -> None:
+    """Others may pass through these, so that a task of another user can."""
+    missing = []
+    for folder in path.parents:
+        if folder.exists():
+            break
+        missing.append(folder)
+    for folder in reversed(missing):
+        folder.mkdir(mode=0o711, exist_ok=True)
 
 
 def _create(path: str, owner: tuple[int, int] | None) -> int:

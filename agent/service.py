@@ -8,34 +8,42 @@ import random
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import attrs
 import trio
 
 from agent.checkpoint import Checkpoint, RunBlocking, read_checkpoint
+from agent.checks.service import Checks
 from agent.cleanup import Cleanup
 from agent.config import AgentConfig
-from agent.containerizer.interface import Containerizer, Leftover
+from agent.containerizer.interface import Containerizer
 from agent.containerizer.process import ProcessContainerizer
 from agent.detect import detect_resources, parse_attributes
 from agent.endpoints import Endpoints
+from agent.executor_api.endpoint import ExecutorEndpoint, is_executor_path
+from agent.executor_api.streams import ExecutorStreams
 from agent.files import lock_file
 from agent.identity import load_identity
 from agent.inbox import Inbox
+from agent.launching import LaunchMaker, leftovers_of
 from agent.leader_link import LeaderLinks
 from agent.machine import Machine
 from agent.machine.events import Tick
 from agent.machine.tasks import TaskTable
+from agent.machine_view import MachineView
+from agent.operator_api.api import streams_body
+from agent.own_facts import own_facts
 from agent.performer import Performer
 from agent.recovery import Recovered, compacted, fill_table, recover
-from agent.sandbox import sandbox_path
 from agent.starter import Starter
 from agent.status_updates import TICK_INTERVAL_S
 from agent.stopping import stop_tasks
+from agent.volumes import VolumeStore
 from raftleader import __version__
 from raftleader.errors import ConfigError, RaftLeaderError
-from raftleader.httpd.messages import Handler
+from raftleader.httpd.messages import Answer, Deferred, Handler, Request
 from raftleader.httpd.server import serve_http
 from raftleader.protocol.agents import AgentInfo
 from transports.interface import BadAddressError, Transport
@@ -157,7 +165,7 @@ class _Agent:
     ) -> None:
         config = self.config
         found = recover(read_checkpoint(checkpoint.path))
-        is_known = bool(found.unended or found.ended or found.used)
+        is_known = not found.is_empty
         identity_path = config.meta_dir / "identity.json"
         if is_known and not identity_path.exists():
             raise ConfigError(
@@ -178,11 +186,37 @@ class _Agent:
         inbox.post_nowait(restarted)
         links = LeaderLinks(config, self.transports, inbox, self.rng)
         machine = Machine(identity, self._info("", 0), table)
-        endpoints = Endpoints(config, machine, links, self.run_blocking)
         cleanup = Cleanup(config, self.run_blocking)
         cleanup.add_found(self.clock())
+        volumes = VolumeStore(config.work_dir / "volumes")
+        launches = LaunchMaker(config=config, machine=machine, volumes=volumes)
+        streams = ExecutorStreams(inbox)
+        checks = Checks(inbox)
+        view = MachineView(
+            machine=machine,
+            launches=launches,
+            containerizer=self.containerizer,
+            start_time_s=self.clock() / 1000,
+        )
+        endpoints = Endpoints(
+            config=config,
+            view=view,
+            run_blocking=self.run_blocking,
+            own_facts=lambda: own_facts(machine, links),
+            is_registered=lambda: machine.is_registered,
+        )
+        executor_api = ExecutorEndpoint(machine, inbox, streams)
+
+        def handle(request: Request) -> Answer | Deferred:
+            if is_executor_path(request.path):
+                return executor_api.handle(request)
+            return endpoints.handle(request)
+
         async with trio.open_nursery() as nursery:
-            address = await _serve(nursery, endpoints.handle, config.http)
+            address = await _serve(nursery, handle, config.http)
+            launches.address = address
+            if config.http is not None:
+                await nursery.start(endpoints.run)
             machine.info = self._info(*_split(address))
             performer = Performer(
                 config=config,
@@ -193,6 +227,11 @@ class _Agent:
                 links=links,
                 starter=Starter(self.containerizer, inbox),
                 cleanup=cleanup,
+                launches=launches,
+                streams=streams,
+                checks=checks,
+                volumes=volumes,
+                end_watchers=view.end_watchers,
                 clock=self.clock,
                 run_blocking=self.run_blocking,
                 timers=nursery,
@@ -203,8 +242,10 @@ class _Agent:
                 performer.starter.run,
                 links.run,
                 cleanup.run,
+                checks.run,
             ):
                 nursery.start_soon(service)
+            nursery.start_soon(self.run_blocking, volumes.empty)
             nursery.start_soon(_tick, inbox)
             name = identity.agent_id or "(not registered yet)"
             logger.info("agent %s serves at %s", name, address)
@@ -214,14 +255,12 @@ class _Agent:
             nursery.cancel_scope.cancel()
 
     async def _kill_leftovers(self, found: Recovered) -> None:
-        leftovers = [
-            Leftover(key, sandbox_path(self.config.sandbox_root, key), mark)
-            for key, mark in found.unended.items()
-        ]
+        leftovers = leftovers_of(self.config.sandbox_root, found)
         count = await self.containerizer.kill_leftovers(leftovers)
         if leftovers:
             logger.warning(
-                "the agent had died with %d tasks; killed %d processes of theirs",
+                "the agent had died with %d tasks and executors; killed %d processes of"
+                " theirs",
                 len(leftovers),
                 count,
             )
@@ -254,7 +293,8 @@ async def _serve(nursery: trio.Nursery, handler: Handler, http: str | None) -> s
     """Start the HTTP port; the address really bound, or "" for none."""
     if http is None:
         return ""
-    address = await nursery.start(serve_http, handler, http)
+    serve = partial(serve_http, handler, http, streams_body=streams_body)
+    address = await nursery.start(serve)
     assert isinstance(address, str)
     return address
 

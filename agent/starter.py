@@ -1,4 +1,5 @@
-"""Starts tasks, one after the other, and never so many that the loop stands still."""
+"""Starts tasks and executors, one after the other, and never so many that the loop
+stands still."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import trio
 from agent.containerizer.interface import Containerizer, Launch, StartError
 from agent.inbox import Inbox
 from agent.machine.events import ProcessStarted, StartCancelled, StartFailed
-from raftleader.protocol.ids import TaskKey
+from agent.records import ExecutorRun, ProcessKey
 
 logger = logging.getLogger(__name__)
 
@@ -21,18 +22,18 @@ their turn after so many."""
 
 @attrs.define(eq=False)
 class Starter:
-    """Tasks that wait to be started, in order. What is in it is on disk as taken."""
+    """What waits to be started, in order. What is in it is on disk as taken."""
 
     containerizer: Containerizer
     inbox: Inbox
-    _waiting: dict[TaskKey, Launch] = attrs.field(factory=dict, init=False)
+    _waiting: dict[ProcessKey, Launch] = attrs.field(factory=dict, init=False)
     _woken: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     def add(self, launch: Launch) -> None:
         self._waiting[launch.key] = launch
         self._woken.set()
 
-    def cancel(self, key: TaskKey) -> None:
+    def cancel(self, key: ProcessKey) -> None:
         """Drop it if it has not been started; then StartCancelled is posted."""
         if self._waiting.pop(key, None) is not None:
             self.inbox.post_nowait(StartCancelled(key))
@@ -52,7 +53,13 @@ class Starter:
         try:
             mark = self.containerizer.start_nowait(launch)
         except StartError as error:
-            logger.info("task %s of %s: %s", launch.key[1], launch.key[0], error)
+            logger.info("%s: %s", _name(launch.key), error)
             self.inbox.post_nowait(StartFailed(launch.key, str(error)))
         else:
             self.inbox.post_nowait(ProcessStarted(launch.key, mark))
+
+
+def _name(key: ProcessKey) -> str:
+    if isinstance(key, ExecutorRun):
+        return f"executor {key.executor_id} of {key.framework_id}"
+    return f"task {key[1]} of {key[0]}"

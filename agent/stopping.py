@@ -1,4 +1,4 @@
-"""A clean stop: every task is killed, and its end is on disk before we go."""
+"""A clean stop: all tasks and executors are ended, and that is on disk before we go."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ KILL_TIMEOUT_S = 2.0
 
 
 async def stop_tasks(performer: Performer) -> None:
-    """Kill every task and wait until the ends are noted; bounded."""
+    """End everything and wait until the ends are noted; bounded."""
     table = performer.machine.tasks
+    rows = performer.machine.executors.rows
     performer.inbox.post_nowait(StopOrdered())
 
     async def wait_until(is_done: Callable[[], bool], timeout_s: float) -> None:
@@ -30,12 +31,17 @@ async def stop_tasks(performer: Performer) -> None:
 
     def is_all_ended() -> bool:
         return performer.machine.is_stopping and all(
-            held.stage is Stage.ENDED for held in table.held.values()
+            [
+                *(held.stage is Stage.ENDED for held in table.held.values()),
+                *(row.report is not None for row in rows.values()),
+            ]
         )
 
     await wait_until(is_all_ended, performer.config.stop_grace_s)
     for key in table.held:
         performer.inbox.post_nowait(GraceOver(key))
+    for row in rows.values():
+        performer.inbox.post_nowait(GraceOver(row.run))
     await wait_until(is_all_ended, KILL_TIMEOUT_S)
     if performer.machine.is_registered:
-        await wait_until(lambda: not table.held, GOODBYE_TIMEOUT_S)
+        await wait_until(lambda: not (table.held or rows), GOODBYE_TIMEOUT_S)

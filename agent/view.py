@@ -14,7 +14,8 @@ from typing import Protocol
 
 import attrs
 
-from agent.machine.events import ProcessExit
+from agent.machine.effects import ContainerEnd
+from agent.machine.held import ExecutorState
 from raftleader.protocol.agents import AgentInfo
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, FrameworkId, TaskId
@@ -61,22 +62,6 @@ class ContainerView:
 
 
 @attrs.frozen(kw_only=True)
-class ContainerEnd:
-    """A container has ended: nothing of its process group runs any more.
-
-    Attributes:
-        exit: How its first process ended; None if none was ever started.
-        state, message: What is said of its task, or of all tasks that an
-            executor left behind.
-    """
-
-    container_id: str
-    exit: ProcessExit | None
-    state: TaskState | None = None
-    message: str | None = None
-
-
-@attrs.frozen(kw_only=True)
 class TaskView:
     """A task.
 
@@ -95,15 +80,6 @@ class TaskView:
     state: TaskState
     statuses: tuple[TaskStatus, ...]
     container_id: str
-
-
-class ExecutorState(enum.Enum):
-    """How far an executor is; names as Mesos' agent has them."""
-
-    REGISTERING = "REGISTERING"
-    RUNNING = "RUNNING"
-    TERMINATING = "TERMINATING"
-    TERMINATED = "TERMINATED"
 
 
 @attrs.frozen(kw_only=True)
@@ -148,6 +124,18 @@ class FrameworkView:
     executors: tuple[ExecutorView, ...] = ()
     completed_executors: tuple[ExecutorView, ...] = ()
 
+
+__all__ = [
+    "AgentView",
+    "ContainerEnd",
+    "ContainerState",
+    "ContainerView",
+    "ExecutorState",
+    "ExecutorView",
+    "FrameworkView",
+    "OnContainerEnd",
+    "TaskView",
+]
 
 OnContainerEnd = Callable[[ContainerEnd], None]
 

@@ -15,8 +15,7 @@ import trio
 from agent.containerizer.interface import Launch, Leftover, OnExit, StartError
 from agent.machine.effects import Signal
 from agent.machine.events import ProcessExit
-from agent.records import ProcessMark
-from raftleader.protocol.ids import TaskKey
+from agent.records import ProcessKey, ProcessMark
 
 BOOT_ID = "simulated"
 
@@ -58,14 +57,14 @@ class FakeContainerizer:
     """
 
     script_of: Callable[[Launch], Script] = attrs.field(default=lambda launch: Script())
-    starts: list[TaskKey] = attrs.field(factory=list, init=False)
-    signals: list[tuple[TaskKey, Signal]] = attrs.field(factory=list, init=False)
-    _running: dict[TaskKey, _Running] = attrs.field(factory=dict, init=False)
+    starts: list[ProcessKey] = attrs.field(factory=list, init=False)
+    signals: list[tuple[ProcessKey, Signal]] = attrs.field(factory=list, init=False)
+    _running: dict[ProcessKey, _Running] = attrs.field(factory=dict, init=False)
     _new: deque[_Running] = attrs.field(factory=deque, init=False)
     _woken: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     @property
-    def running(self) -> list[TaskKey]:
+    def running(self) -> list[ProcessKey]:
         """What runs now, in order of its start."""
         return list(self._running)
 
@@ -96,7 +95,7 @@ class FakeContainerizer:
         self._woken.set()
         return mark
 
-    def signal_nowait(self, key: TaskKey, signal_: Signal) -> None:
+    def signal_nowait(self, key: ProcessKey, signal_: Signal) -> None:
         running = self._running.get(key)
         if running is None:
             return
@@ -105,6 +104,9 @@ class FakeContainerizer:
             return
         running.signal = running.signal or signal_
         running.asked.set()
+
+    def signal_number_nowait(self, key: ProcessKey, number: int) -> None:
+        self.signal_nowait(key, Signal.KILL if number == 9 else Signal.TERM)
 
     async def kill_leftovers(self, leftovers: Sequence[Leftover]) -> int:
         await trio.lowlevel.checkpoint()

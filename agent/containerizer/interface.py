@@ -1,59 +1,76 @@
-"""What a containerizer promises: it runs the processes of tasks, and says when
-they are over."""
+"""What a containerizer promises: it runs the processes of tasks and executors, and
+says when they are over."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import attrs
 import trio
 
+from agent.environment import process_environment
 from agent.machine.effects import Signal
 from agent.machine.events import ProcessExit
-from agent.records import ProcessMark
-from raftleader.protocol.ids import TaskKey
+from agent.records import ProcessKey, ProcessMark
+from agent.volumes import VolumeLink
 from raftleader.protocol.tasks import CommandInfo
 
 
 class StartError(Exception):
-    """A task could not be started; nothing of it runs. The text is for its owner."""
+    """It could not be started; nothing of it runs. The text is for its owner."""
 
 
 @attrs.frozen(kw_only=True)
 class Launch:
-    """A task to start.
+    """A task or an executor to start.
 
     Attributes:
         sandbox: Path of the folder to make and to run it in. It must not exist.
         data: Content of its file ``task.data``; None is no such file.
-        agent_id: For the task's environment.
+        agent_id: For its environment.
+        variables: More of its environment; its command cannot override them.
+        volumes: To be shown in the sandbox.
+        run_sandbox: The sandbox of the executor that it is, or is a task of.
     """
 
-    key: TaskKey
+    key: ProcessKey
     command: CommandInfo
     sandbox: str
     data: bytes | None = None
     agent_id: str = ""
+    variables: Mapping[str, str] = attrs.field(factory=dict)
+    volumes: tuple[VolumeLink, ...] = ()
+    run_sandbox: str | None = None
+
+    def environment(self) -> dict[str, str]:
+        """All of its environment."""
+        return process_environment(
+            self.key,
+            self.command,
+            sandbox=self.sandbox,
+            agent_id=self.agent_id,
+            variables=self.variables,
+        )
 
 
 @attrs.frozen
 class Leftover:
-    """A task of a dead agent of which something may still run.
+    """A task or executor of a dead agent of which something may still run.
 
     ``mark`` is its process; None if the agent died before it could note it.
     """
 
-    key: TaskKey
+    key: ProcessKey
     sandbox: str
     mark: ProcessMark | None
 
 
-OnExit = Callable[[TaskKey, ProcessExit], None]
+OnExit = Callable[[ProcessKey, ProcessExit], None]
 
 
 class Containerizer(Protocol):
-    """Runs tasks, each in a session and process group of its own."""
+    """Runs tasks and executors, each in a session and process group of its own."""
 
     async def run(
         self,
@@ -68,17 +85,20 @@ class Containerizer(Protocol):
         """
 
     def start_nowait(self, launch: Launch) -> ProcessMark:
-        """Make the sandbox and start the task. Raises StartError.
+        """Make the sandbox and start it. Raises StartError.
 
         Takes about a millisecond, in which the caller stands still. Its exit is
         reported later, never from within this call.
         """
 
-    def signal_nowait(self, key: TaskKey, signal: Signal) -> None:
-        """Send a signal to the whole group; nothing if the task has ended."""
+    def signal_nowait(self, key: ProcessKey, signal: Signal) -> None:
+        """Send a signal to the whole group; nothing if it has ended."""
+
+    def signal_number_nowait(self, key: ProcessKey, number: int) -> None:
+        """The same for any signal, by its number."""
 
     async def kill_leftovers(self, leftovers: Sequence[Leftover]) -> int:
-        """Kill what still runs of these tasks; the number of processes.
+        """Kill what still runs of these; the number of processes.
 
         Never signals a process that is not proven to belong to one of them.
         Returns when they are gone, or have been sent KILL and do not go.

@@ -2,9 +2,10 @@
 
 Of a task's processes we know the one we started, by pid and start time, and with it
 its session. Others are known by their environment: they carry the task's
-MESOS_SANDBOX and MESOS_TASK_ID, also those that made a session of their own, and
-those whose start the agent had no time to note. Signals go through pidfds that were
-opened before the proof was taken, so a pid that is used again is never hit.
+MESOS_SANDBOX and MESOS_TASK_ID (an executor's MESOS_EXECUTOR_ID), also those that made
+a session of their own, and those whose start the agent had no time to note. Signals go
+through pidfds that were opened before the proof was taken, so a pid that is used again
+is never hit.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import attrs
 import trio
 
 from agent.containerizer.interface import Leftover
+from agent.records import ExecutorRun, ProcessKey
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ left only if nothing is found twice."""
 ROUND_TIMEOUT_S = 2.0
 """What was sent KILL is gone at once, unless the kernel holds it."""
 
+_IDS = (b"MESOS_TASK_ID", b"MESOS_EXECUTOR_ID")
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -100,7 +103,7 @@ def _kill_round(
     sessions = killed_sessions | {
         pid for pid, ticks in leaders.items() if start_ticks_of(pid) == ticks
     }
-    tasks = {(item.sandbox, item.key[1]) for item in leftovers}
+    owners = {(item.sandbox, _id_of(item.key)) for item in leftovers}
     pidfds: list[int] = []
     hit: set[int] = set()
     for pid in _pids():
@@ -113,7 +116,7 @@ def _kill_round(
             if (
                 stat is not None
                 and not stat.is_over
-                and (stat.session in sessions or _task_of(pid) in tasks)
+                and (stat.session in sessions or not owners.isdisjoint(_owners_of(pid)))
             ):
                 signal.pidfd_send_signal(pidfd, signal.SIGKILL)
                 pidfds.append(pidfd)
@@ -169,18 +172,23 @@ def _stat_of(pid: int) -> _Stat | None:
     )
 
 
-def _task_of(pid: int) -> tuple[str, str] | None:
-    """Sandbox and task id that a process carries in its environment."""
+def _id_of(key: ProcessKey) -> str:
+    return key.executor_id if isinstance(key, ExecutorRun) else key[1]
+
+
+def _owners_of(pid: int) -> list[tuple[str, str]]:
+    """Sandbox, and id of task or executor, that a process has in its environment."""
     try:
         with open(f"/proc/{pid}/environ", "rb", buffering=0) as file:  # noqa: PTH123 - as above
             text = file.readall()
     except OSError:
-        return None
-    found: dict[bytes, bytes] = {}
+        return []
+    found: dict[bytes, str] = {}
     for entry in (text or b"").split(b"\0"):
         name, _, value = entry.partition(b"=")
-        if name in (b"MESOS_SANDBOX", b"MESOS_TASK_ID"):
-            found[name] = value
-    if len(found) < 2:
-        return None
-    return os.fsdecode(found[b"MESOS_SANDBOX"]), os.fsdecode(found[b"MESOS_TASK_ID"])
+        if name in (b"MESOS_SANDBOX", *_IDS):
+            found[name] = os.fsdecode(value)
+    sandbox = found.get(b"MESOS_SANDBOX")
+    if sandbox is None:
+        return []
+    return [(sandbox, found[name]) for name in _IDS if name in found]

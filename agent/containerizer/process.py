@@ -1,4 +1,4 @@
-"""Tasks as plain processes, without isolation but their session and environment.
+"""Tasks and executors as plain processes: no isolation but session and environment.
 
 Started by ``subprocess``, which takes the vfork path as long as there is no
 ``preexec_fn`` and no change of user: measured at 1,200 starts a second, waiting
@@ -25,12 +25,10 @@ from agent.containerizer.interface import Launch, Leftover, OnExit, StartError
 from agent.containerizer.leftovers import kill_leftovers, read_boot_id, start_ticks_of
 from agent.machine.effects import Signal
 from agent.machine.events import ProcessExit
-from agent.records import ProcessMark
-from agent.sandbox import make_sandbox
-from raftleader.protocol.ids import TaskKey
+from agent.records import ExecutorRun, ProcessKey, ProcessMark
+from agent.sandbox import link_latest, make_sandbox
+from agent.volumes import VolumeError, link_volumes
 from raftleader.protocol.tasks import CommandInfo
-
-PATH_DEFAULT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 EXITS_PER_TURN = 64
 """Ends handled before others get a turn of the loop."""
@@ -38,7 +36,7 @@ EXITS_PER_TURN = 64
 
 @attrs.frozen(eq=False)
 class _Child:
-    key: TaskKey
+    key: ProcessKey
     process: subprocess.Popen[bytes]
     pidfd: int
 
@@ -57,7 +55,7 @@ class ProcessContainerizer:
     _devnull: int = attrs.field(init=False)
     _boot_id: str = attrs.field(factory=read_boot_id, init=False)
     _epoll: select.epoll = attrs.field(factory=select.epoll, init=False)
-    _children: dict[TaskKey, _Child] = attrs.field(factory=dict, init=False)
+    _children: dict[ProcessKey, _Child] = attrs.field(factory=dict, init=False)
     _by_pidfd: dict[int, _Child] = attrs.field(factory=dict, init=False)
 
     @_devnull.default
@@ -93,8 +91,11 @@ class ProcessContainerizer:
                 f"the sandbox {launch.sandbox} exists already: a task of this id ran"
                 " here before, and none is started twice"
             ) from error
+        except VolumeError as error:
+            raise StartError(str(error)) from error
         except (OSError, ValueError, subprocess.SubprocessError) as error:
-            raise StartError(f"cannot start the task: {error}") from error
+            what = "executor" if isinstance(launch.key, ExecutorRun) else "task"
+            raise StartError(f"cannot start the {what}: {error}") from error
 
     def _start(self, launch: Launch) -> ProcessMark:
         command = launch.command
@@ -102,6 +103,9 @@ class ProcessContainerizer:
         owner = (user.uid, user.gid) if user else None
         stdout, stderr = make_sandbox(launch.sandbox, data=launch.data, owner=owner)
         try:
+            if launch.run_sandbox is not None:
+                link_latest(launch.run_sandbox)
+            link_volumes(launch.sandbox, launch.volumes, owner)
             executable, arguments = _program_of(command)
             options: dict[str, Any] = {}
             if user:
@@ -117,7 +121,7 @@ class ProcessContainerizer:
                 stdout=stdout,
                 stderr=stderr,
                 cwd=launch.sandbox,
-                env=_environment_of(launch),
+                env=launch.environment(),
                 start_new_session=True,
                 **options,
             )
@@ -137,10 +141,13 @@ class ProcessContainerizer:
         self._children[launch.key] = self._by_pidfd[pidfd] = child
         return ProcessMark(pid=process.pid, start_ticks=ticks, boot_id=self._boot_id)
 
-    def signal_nowait(self, key: TaskKey, signal_: Signal) -> None:
+    def signal_nowait(self, key: ProcessKey, signal_: Signal) -> None:
+        self.signal_number_nowait(key, getattr(signal, signal_.value))
+
+    def signal_number_nowait(self, key: ProcessKey, number: int) -> None:
         child = self._children.get(key)
         if child is not None:
-            _signal_group(child.process.pid, getattr(signal, signal_.value))
+            _signal_group(child.process.pid, number)
 
     async def kill_leftovers(self, leftovers: Sequence[Leftover]) -> int:
         return await kill_leftovers(leftovers, boot_id=self._boot_id)
@@ -180,20 +187,6 @@ def _program_of(command: CommandInfo) -> tuple[str, list[str]]:
     if command.shell:
         return "/bin/sh", ["sh", "-c", command.value]
     return command.value, list(command.arguments) or [command.value]
-
-
-def _environment_of(launch: Launch) -> dict[str, str]:
-    """Nothing of the agent's own environment. MESOS_* are ours: leftovers are
-    known by them."""
-    return {
-        "PATH": PATH_DEFAULT,
-        **dict(launch.command.environment),
-        "MESOS_SANDBOX": launch.sandbox,
-        "MESOS_DIRECTORY": launch.sandbox,
-        "MESOS_FRAMEWORK_ID": launch.key[0],
-        "MESOS_TASK_ID": launch.key[1],
-        "MESOS_AGENT_ID": launch.agent_id,
-    }
 
 
 def _user_to_switch_to(name: str | None) -> _User | None:

@@ -10,9 +10,30 @@ import enum
 
 import attrs
 
-from agent.records import Identity, Record
-from raftleader.protocol.agent_rpc import FromAgent, TaskOrder
+from agent.machine.events import CompletionOver, ProcessExit, RegistrationOver
+from agent.records import ExecutorRun, Identity, ProcessKey, Record
+from raftleader.protocol import executor_api
+from raftleader.protocol.agent_rpc import FromAgent, TaskOrder, VolumeName
+from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import TaskKey
+from raftleader.protocol.resources import Resources
+from raftleader.protocol.tasks import ExecutorInfo, TaskInfo, TaskState
+
+
+@attrs.frozen(kw_only=True)
+class ContainerEnd:
+    """A container has ended: nothing of its process group runs any more.
+
+    Attributes:
+        exit: How its first process ended; None if none was ever started.
+        state, message: What is said of its task, or of all tasks that an executor
+            left behind.
+    """
+
+    container_id: str
+    exit: ProcessExit | None
+    state: TaskState | None = None
+    message: str | None = None
 
 
 class Signal(enum.Enum):
@@ -42,32 +63,102 @@ class CloseSession:
 
 @attrs.frozen
 class StartTask:
-    """Start this task. Answered by ProcessStarted, StartFailed or StartCancelled."""
+    """Start this task, in a container of its own. Answered by ProcessStarted,
+    StartFailed or StartCancelled.
+
+    ``run`` is that of the default executor it belongs to; None for a command task.
+    """
 
     order: TaskOrder
+    run: ExecutorRun | None = None
+
+
+@attrs.frozen
+class StartExecutor:
+    """Start the program of this executor; answered like StartTask."""
+
+    run: ExecutorRun
+    info: ExecutorInfo
+    framework: FrameworkInfo
+    role: str
 
 
 @attrs.frozen
 class CancelStart:
     """If it still waits to be started, drop it (StartCancelled); else do nothing."""
 
-    key: TaskKey
+    key: ProcessKey
 
 
 @attrs.frozen
 class SignalTask:
-    """Send a signal to all processes of a task, if it still runs."""
+    """Send a signal to all processes of a task or executor, if it still runs."""
 
-    key: TaskKey
+    key: ProcessKey
     signal: Signal
 
 
 @attrs.frozen
 class SetTimer:
-    """Report GraceOver after this time. Earlier timers of the task stay."""
+    """Report GraceOver after this time. Earlier timers of the same key stay."""
+
+    key: ProcessKey
+    after_ms: int
+
+
+@attrs.frozen
+class SetAlarm:
+    """Report this event after this time."""
+
+    event: RegistrationOver | CompletionOver
+    after_ms: int
+
+
+@attrs.frozen
+class SendEvent:
+    """Tell an executor, on this stream of its."""
+
+    stream: int
+    event: executor_api.Event
+
+
+@attrs.frozen
+class CloseStream:
+    """End this stream, once what was sent on it has left."""
+
+    stream: int
+
+
+@attrs.frozen
+class BeginChecks:
+    """Look at the task's health, and do its check, until EndChecks."""
+
+    task: TaskInfo
+    key: TaskKey
+    run: ExecutorRun | None = None
+
+
+@attrs.frozen
+class EndChecks:
+    """Look no more. What is on its way may still be reported."""
 
     key: TaskKey
-    after_ms: int
+
+
+@attrs.frozen
+class LinkVolumes:
+    """Make the persistent volumes of these resources and show them in the sandbox
+    of a run."""
+
+    run: ExecutorRun
+    resources: Resources
+
+
+@attrs.frozen
+class DropVolumes:
+    """Delete all persistent volumes but these."""
+
+    kept: tuple[VolumeName, ...]
 
 
 @attrs.frozen
@@ -77,8 +168,30 @@ class TaskEnded:
     key: TaskKey
 
 
+@attrs.frozen
+class RunEnded:
+    """So is the sandbox of this run, with those of its tasks."""
+
+    run: ExecutorRun
+
+
 Effect = (
-    Send | CloseSession | StartTask | CancelStart | SignalTask | SetTimer | TaskEnded
+    Send
+    | CloseSession
+    | StartTask
+    | StartExecutor
+    | CancelStart
+    | SignalTask
+    | SetTimer
+    | SetAlarm
+    | SendEvent
+    | CloseStream
+    | BeginChecks
+    | EndChecks
+    | LinkVolumes
+    | DropVolumes
+    | TaskEnded
+    | RunEnded
 )
 
 
@@ -91,9 +204,11 @@ class Turn:
         records: To be written next, all in one write.
         is_sync_needed: The effects may only be performed when ``records`` have
             reached the disk.
+        ends: Containers that ended in it, for whoever watches.
     """
 
     identity: Identity | None = None
     records: list[Record] = attrs.field(factory=list)
     is_sync_needed: bool = False
     effects: list[Effect] = attrs.field(factory=list)
+    ends: list[ContainerEnd] = attrs.field(factory=list)

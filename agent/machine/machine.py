@@ -1,4 +1,5 @@
-"""The agent's sessions and the fence between terms; tasks are in ``tasks.py``. Pure.
+"""The agent's sessions and the fence between terms; tasks are in ``tasks.py``,
+executors in ``executors.py``. Pure.
 
 At most one session is the leading one: of the highest term that any leader has
 shown. What comes with a lower term is ignored; only the leading session, once it
@@ -12,40 +13,58 @@ from typing import assert_never
 
 import attrs
 
-from agent.machine.effects import CloseSession, Send, Turn
+from agent.machine import executor_calls, watching
+from agent.machine.effects import CloseSession, DropVolumes, Send, Turn
 from agent.machine.events import (
     AgentRestarted,
+    CheckReported,
+    CompletionOver,
     Event,
+    ExecutorCalled,
+    ExecutorSubscribed,
     GraceOver,
+    HealthReported,
     MessageArrived,
+    ProcessEvent,
     ProcessExited,
     ProcessStarted,
+    RegistrationOver,
     SessionLost,
     SessionOpened,
     StartCancelled,
     StartFailed,
     StopOrdered,
+    StreamLost,
     Tick,
 )
+from agent.machine.executors import ExecutorTable
+from agent.machine.launches import run_orders
+from agent.machine.statuses import network_of
 from agent.machine.tasks import TaskTable
-from agent.records import Identity
+from agent.records import ExecutorRun, Identity
 from agent.status_updates import TICK_INTERVAL_S
 from raftleader.protocol.agent_rpc import (
     PROTOCOL_VERSION,
     AgentHello,
+    ExecutorReports,
     FromAgent,
     FromNode,
+    KeepVolumes,
     KillTasks,
     NodeHello,
     Registered,
     RunTasks,
+    ShutdownExecutors,
     TaskDigest,
     TaskList,
     TaskListWanted,
+    ToExecutor,
     UpdatesCommitted,
+    digest_of_executors,
     digest_of_tasks,
 )
 from raftleader.protocol.agents import AgentInfo
+from raftleader.protocol.ids import TaskKey
 
 REGISTRATION_TICKS_MAX = int(30.0 / TICK_INTERVAL_S)
 """A session that leads but does not register us for so long has lost a frame, or
@@ -59,6 +78,9 @@ _LOST_TAKEN = (
     "the agent died while it was starting the task; whether it ran is not known,"
     " and it is not started again"
 )
+
+_LOST_EXECUTOR = "the agent died; on its return it killed what was left of the executor"
+_STOPPED = "its agent was stopped"
 
 
 @attrs.define
@@ -85,12 +107,20 @@ class Machine:
     identity: Identity
     info: AgentInfo
     tasks: TaskTable
+    executors: ExecutorTable = attrs.field()
     sessions: dict[int, Session] = attrs.field(factory=dict, init=False)
     term: int = attrs.field(default=0, init=False)
     leading: int | None = attrs.field(default=None, init=False)
     is_stopping: bool = attrs.field(default=False, init=False)
     fenced_count: int = attrs.field(default=0, init=False)
     _turn: Turn = attrs.field(factory=Turn, init=False)
+
+    @executors.default
+    def _make_executors(self) -> ExecutorTable:
+        return ExecutorTable(self.tasks)
+
+    def __attrs_post_init__(self) -> None:
+        self.tasks.watcher = self.executors
 
     def turn(self, events: Iterable[Event], now_ms: int) -> Turn:
         """Handle events in order and say what is to be done.
@@ -101,13 +131,29 @@ class Machine:
         self._turn = self.tasks.turn = Turn()
         self.tasks.now_ms = now_ms
         self.tasks.agent_id = self.identity.agent_id
+        self.tasks.network = network_of(self.info)
         for event in events:
             self._handle(event)
+        executors = self.executors
         if self.is_registered:
             assert self.leading is not None
-            for message in self.tasks.updates.take_ready():
+            for updates in self.tasks.updates.take_ready():
+                self._send(self.leading, updates)
+            reports = executors.reports.take_ready()
+            if reports:
+                self._send(self.leading, ExecutorReports(reports=reports))
+            for message in executors.messages:
                 self._send(self.leading, message)
+        executors.messages.clear()
         return self._turn
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a Tick may change anything."""
+        pending = self.tasks.updates.pending_count
+        return bool(pending or self.executors.reports.pending_count) or (
+            not self.is_registered
+        )
 
     @property
     def is_registered(self) -> bool:
@@ -115,34 +161,100 @@ class Machine:
         return self.leading is not None and self.sessions[self.leading].is_registered
 
     def _handle(self, event: Event) -> None:
-        tasks = self.tasks
+        tasks, executors = self.tasks, self.executors
         match event:
             case MessageArrived(number, message):
                 self._on_message(number, message)
-            case ProcessStarted(key, mark):
-                tasks.started(key, mark)
-            case ProcessExited(key, how, data):
-                tasks.exited(key, how, data)
-            case StartFailed(key, problem):
-                tasks.start_failed(key, problem)
-            case StartCancelled(key):
-                tasks.start_cancelled(key)
-            case GraceOver(key):
-                tasks.grace_over(key)
+            case (
+                ProcessStarted()
+                | ProcessExited()
+                | StartFailed()
+                | StartCancelled()
+                | GraceOver()
+            ):
+                if isinstance(event.key, ExecutorRun):
+                    self._on_executor_process(event, event.key)
+                else:
+                    self._on_task_process(event, event.key)
             case Tick():
                 self._on_tick()
             case SessionOpened(number):
                 self._on_opened(number)
             case SessionLost(number):
                 self._forget(number)
-            case AgentRestarted(started, taken):
-                tasks.lost_at_restart(started, _LOST_STARTED)
-                tasks.lost_at_restart(taken, _LOST_TAKEN)
+            case AgentRestarted():
+                self._on_restart(event)
             case StopOrdered():
                 self.is_stopping = True
-                tasks.kill_all("its agent was stopped")
+                tasks.kill_all(_STOPPED)
+                executors.end_all(_STOPPED)
+            case _:
+                self._handle_of_executors(event)
+
+    def _on_task_process(self, event: ProcessEvent, key: TaskKey) -> None:
+        tasks = self.tasks
+        match event:
+            case ProcessStarted(_, mark):
+                tasks.started(key, mark)
+            case ProcessExited(_, how, data):
+                tasks.exited(key, how, data)
+            case StartFailed(_, problem):
+                tasks.start_failed(key, problem)
+            case StartCancelled():
+                tasks.start_cancelled(key)
+            case GraceOver():
+                tasks.grace_over(key)
+
+    def _on_executor_process(self, event: ProcessEvent, run: ExecutorRun) -> None:
+        executors = self.executors
+        match event:
+            case ProcessStarted(_, mark):
+                executors.started(run, mark)
+            case ProcessExited(_, how):
+                executors.exited(run, how)
+            case StartFailed(_, problem):
+                executors.start_failed(run, problem)
+            case StartCancelled():
+                executors.start_cancelled(run)
+            case GraceOver():
+                executors.grace_over(run)
+
+    def _handle_of_executors(
+        self,
+        event: RegistrationOver
+        | CompletionOver
+        | HealthReported
+        | CheckReported
+        | ExecutorSubscribed
+        | ExecutorCalled
+        | StreamLost,
+    ) -> None:
+        executors = self.executors
+        match event:
+            case ExecutorSubscribed(run, stream, subscribe):
+                executor_calls.subscribed(executors, run, stream, subscribe, self.info)
+            case ExecutorCalled(run, call):
+                executor_calls.said(executors, run, call)
+            case StreamLost(run, stream):
+                executor_calls.stream_lost(executors, run, stream)
+            case RegistrationOver(run):
+                executors.registration_over(run)
+            case CompletionOver(key):
+                watching.completion_over(self.tasks, key)
+            case HealthReported(key, is_healthy, is_fatal):
+                watching.health_reported(
+                    self.tasks, key, is_healthy=is_healthy, is_fatal=is_fatal
+                )
+            case CheckReported(key, status):
+                watching.check_reported(self.tasks, key, status)
             case _:
                 assert_never(event)
+
+    def _on_restart(self, event: AgentRestarted) -> None:
+        lost = self.tasks.lost_at_restart
+        lost(event.started, event.executors, _LOST_STARTED)
+        lost(event.taken, event.executors, _LOST_TAKEN)
+        self.executors.restored(event, _LOST_EXECUTOR)
 
     def _on_opened(self, number: int) -> None:
         self.sessions[number] = Session()
@@ -200,16 +312,26 @@ class Machine:
             case Registered():
                 self._on_registered(number, session, message)
             case TaskListWanted():
-                self._send(number, TaskList(tasks=self.tasks.list_held()))
+                held = TaskList(
+                    tasks=self.tasks.list_held(), executors=self.executors.list_held()
+                )
+                self._send(number, held)
             case RunTasks() if not self.is_stopping:
-                for run in message.orders:
-                    self.tasks.run(run)
+                run_orders(self.executors, message.orders)
             case KillTasks():
                 for kill in message.orders:
                     self.tasks.kill(kill)
+            case ShutdownExecutors():
+                for order in message.orders:
+                    self.executors.shut_down(order)
+            case KeepVolumes():
+                self._turn.effects.append(DropVolumes(message.volumes))
+            case ToExecutor():
+                executor_calls.told(self.executors, message)
             case UpdatesCommitted():
                 for uuid in message.uuids:
-                    self.tasks.committed(uuid)
+                    if not self.tasks.committed(uuid):
+                        self.executors.committed(uuid)
 
     def _is_fenced(self, session: Session, term: int) -> bool:
         """Whether a leader may not speak: an old term, or a node that has not yet
@@ -232,9 +354,13 @@ class Machine:
             self._turn.identity = self.identity
             self.tasks.agent_id = message.agent_id
         session.is_registered = True
-        digest = digest_of_tasks(list(self.tasks.held))
-        self._send(number, TaskDigest(digest=digest))
+        digest = TaskDigest(
+            digest=digest_of_tasks(list(self.tasks.held)),
+            executors=digest_of_executors(list(self.executors.rows)),
+        )
+        self._send(number, digest)
         self.tasks.updates.send_everything_again()
+        self.executors.reports.send_everything_again()
 
     def _follow(self, number: int, term: int) -> None:
         """A leader of this term, none lower than ours, speaks in this session."""
@@ -245,6 +371,7 @@ class Machine:
 
     def _on_tick(self) -> None:
         self.tasks.updates.tick()
+        self.executors.reports.tick()
         if self.leading is None or self.is_registered:
             return
         session = self.sessions[self.leading]

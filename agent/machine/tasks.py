@@ -2,17 +2,25 @@
 
 A task is taken at most once in the life of the work folder: its key is on disk
 before it is started, and a key that was used stays remembered when the task is
-forgotten.
+forgotten. Here are the tasks that the agent runs itself (command tasks, and those of
+the default executor); what executors have to do with them is in ``executors.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 import attrs
 
+from agent.checks.definition import no_result
 from agent.machine.effects import (
+    BeginChecks,
     CancelStart,
+    ContainerEnd,
+    EndChecks,
+    SetAlarm,
     SetTimer,
     Signal,
     SignalTask,
@@ -20,8 +28,11 @@ from agent.machine.effects import (
     TaskEnded,
     Turn,
 )
-from agent.machine.events import ProcessExit
-from agent.machine.held import Held, Stage
+from agent.machine.events import CompletionOver, ProcessExit
+from agent.machine.held import Held, Stage, bounded_grace
+from agent.machine.history import History
+from agent.machine.orders import describe_exit, problem_of
+from agent.machine.statuses import own_status
 from agent.records import (
     EndCommitted,
     Ended,
@@ -31,10 +42,14 @@ from agent.records import (
     mark_of,
 )
 from agent.status_updates import UpdateStreams
-from raftleader.limits import KILL_GRACE_S_MAX
 from raftleader.protocol.agent_rpc import HeldTask, KillOrder, TaskOrder
 from raftleader.protocol.ids import AgentId, TaskKey
-from raftleader.protocol.tasks import Reason, Source, TaskState, TaskStatus
+from raftleader.protocol.tasks import (
+    Reason,
+    Source,
+    TaskState,
+    TaskStatus,
+)
 
 USED_IDS_MAX = 1_000_000
 """Keys of ended tasks remembered, the latest: some 120 MB of memory when full. A
@@ -42,69 +57,122 @@ leader repeats a launch only until its first update is committed, so none asks f
 an older one; and a sandbox that still exists is never used again."""
 
 
+class TaskWatcher(Protocol):
+    """Who must know what happens to tasks: the executors."""
+
+    def task_ended(self, held: Held) -> None:
+        """It has; its end is not committed yet."""
+
+    def task_forgotten(self, held: Held) -> None:
+        """Its end is committed."""
+
+    def kill_handed(self, held: Held) -> None:
+        """Its executor is to kill it."""
+
+
 @attrs.define
 class TaskTable:
-    """All tasks. Each method handles one event and adds to ``turn``."""
+    """All tasks. Each method handles one event and adds to ``turn``.
+
+    Attributes:
+        network: See ``network_of``.
+        counts: Of what happened since the start, by Mesos' names without ``slave/``.
+        watcher: Set before the first event.
+    """
 
     new_uuid: Callable[[], bytes]
     updates: UpdateStreams = attrs.field(factory=UpdateStreams)
     held: dict[TaskKey, Held] = attrs.field(factory=dict)
     used: dict[bytes, None] = attrs.field(factory=dict)
+    history: History = attrs.field(factory=History)
     agent_id: AgentId | None = None
     now_ms: int = 0
+    network: bytes = b""
     turn: Turn = attrs.field(factory=Turn)
+    counts: Counter[str] = attrs.field(factory=Counter)
+    watcher: TaskWatcher = attrs.field(init=False)
 
     def restore_ended(self, key: TaskKey, status: TaskStatus) -> None:
         """An end from before a restart that is not known to be committed."""
-        self.held[key] = Held(key=key, stage=Stage.ENDED, state=status.state)
+        self.held[key] = Held(
+            key=key,
+            stage=Stage.ENDED,
+            state=status.state,
+            executor_id=status.executor_id,
+            container_id=status.container_id or "",
+            statuses=[status],
+        )
         self.updates.add(key, status)
 
     def run(self, order: TaskOrder) -> None:
-        """Take a task and start it; what was taken before is answered instead."""
-        task = order.task
-        key = (order.framework_id, task.task_id)
+        """Take a command task and start it; what was taken before is answered
+        instead."""
+        key = (order.framework_id, order.task.task_id)
         if key in self.held:
             self.updates.send_again(key)
             return
+        held = self.admit(order, executor_id=order.task.task_id)
+        if held is not None:
+            self.start(held, order)
+
+    def admit(self, order: TaskOrder, *, executor_id: str) -> Held | None:
+        """Hold a task that is new here; None if it cannot run, and has ended so."""
+        task = order.task
+        key = (order.framework_id, task.task_id)
         mark = mark_of(key)
         held = Held(
             key=key,
-            stage=Stage.LAUNCHING,
-            state=TaskState.STARTING,
-            name=task.name,
-            resources=task.resources,
+            stage=Stage.QUEUED,
+            state=TaskState.STAGING,
+            info=task,
+            framework_name=order.framework_name,
+            role=order.role,
+            group=order.group,
+            executor_id=executor_id,
             container_id=mark.hex(),
         )
         self.held[key] = held
         if mark in self.used:
-            self._end(
+            self.end(
                 held,
                 TaskState.DROPPED,
                 "this agent has run a task of this id before; it starts none twice",
                 Reason.TASK_INVALID,
             )
-            return
-        problem = _problem_of(order)
+            return None
+        problem = problem_of(order)
         if problem is not None:
-            self._end(held, TaskState.ERROR, problem, Reason.TASK_INVALID)
-            return
+            self.end(held, TaskState.ERROR, problem, Reason.TASK_INVALID)
+            return None
         if task.kill_grace_ms is not None:
-            held.grace_ms = _bounded_grace(task.kill_grace_ms)
-        self.turn.records.append(Taken(*key))
+            held.grace_ms = bounded_grace(task.kill_grace_ms)
+        if task.check is not None:
+            held.check_status = no_result(task.check)
+        return held
+
+    def take(self, held: Held) -> None:
+        """It is ours: on disk, before anything is done about it."""
+        executor_id = held.run.executor_id if held.run else None
+        self.turn.records.append(Taken(*held.key, executor_id))
         self.turn.is_sync_needed = True
-        self._report(held, TaskState.STARTING)
-        self.turn.effects.append(StartTask(order))
+
+    def start(self, held: Held, order: TaskOrder) -> None:
+        """Take it and start its process."""
+        held.stage = Stage.LAUNCHING
+        self.take(held)
+        self.report(held, TaskState.STARTING)
+        self.turn.effects.append(StartTask(order, held.run))
 
     def kill(self, order: KillOrder) -> None:
         """End a task; one that never came is never started."""
         key = (order.framework_id, order.task_id)
         held = self.held.get(key)
         if held is not None:
-            self._kill(held, "killed on demand of its framework", order.grace_ms)
+            self.kill_held(held, "killed on demand of its framework", order.grace_ms)
         elif mark_of(key) not in self.used:
-            held = Held(key=key, stage=Stage.LAUNCHING, state=TaskState.STAGING)
+            held = Held(key=key, stage=Stage.QUEUED, state=TaskState.STAGING)
             self.held[key] = held
-            self._end(
+            self.end(
                 held,
                 TaskState.KILLED,
                 "killed before it reached its agent",
@@ -112,27 +180,65 @@ class TaskTable:
             )
 
     def kill_all(self, message: str) -> None:
+        """All that the agent runs itself, or has not handed to its executor."""
         for held in list(self.held.values()):
-            self._kill(held, message, None)
+            if held.stage is not Stage.HANDED:
+                self.kill_held(held, message, None)
+
+    def kill_held(self, held: Held, message: str, grace_ms: int | None) -> None:
+        """End it; with a shorter grace than before, sooner."""
+        if held.stage is Stage.ENDED:
+            self.updates.send_again(held.key)
+            return
+        is_asked = grace_ms is not None
+        grace_ms = held.grace_ms if grace_ms is None else bounded_grace(grace_ms)
+        if held.kill_message is not None and grace_ms >= held.grace_ms:
+            return  # a repeated order must not begin the grace anew
+        is_first = held.kill_message is None
+        held.grace_ms = grace_ms
+        held.kill_message = held.kill_message or message
+        if held.stage is Stage.RUNNING:
+            self._ask_to_end(held)
+        elif held.stage is Stage.HANDED:
+            held.kill_override_ms = grace_ms if is_asked else None
+            self.watcher.kill_handed(held)
+        elif held.stage is Stage.QUEUED:
+            self.end(
+                held,
+                TaskState.KILLED,
+                "killed before it was handed to its executor",
+                Reason.TASK_KILLED_DURING_LAUNCH,
+            )
+        elif is_first:
+            self.turn.effects.append(CancelStart(held.key))
 
     def started(self, key: TaskKey, mark: ProcessMark) -> None:
         held = self.held[key]
         assert held.stage is Stage.LAUNCHING, held
         held.stage, held.mark = Stage.RUNNING, mark
         self.turn.records.append(Started(*key, mark))
-        self._report(held, TaskState.RUNNING)
+        self.report(held, TaskState.RUNNING)
+        info = held.info
+        assert info is not None, "it was started"
         if held.kill_message is not None:
             self._ask_to_end(held)
+            return
+        if info.max_completion_ms is not None:
+            alarm = SetAlarm(CompletionOver(key), max(0, info.max_completion_ms))
+            self.turn.effects.append(alarm)
+        if info.health_check is not None or info.check is not None:
+            self.turn.effects.append(BeginChecks(info, key, held.run))
 
     def start_failed(self, key: TaskKey, problem: str) -> None:
         held = self.held[key]
         assert held.stage is Stage.LAUNCHING, held
-        self._end(held, TaskState.FAILED, problem, Reason.CONTAINER_LAUNCH_FAILED)
+        self.counts["container_launch_errors"] += 1
+        self.end(held, TaskState.FAILED, problem, Reason.CONTAINER_LAUNCH_FAILED)
 
     def start_cancelled(self, key: TaskKey) -> None:
         held = self.held[key]
         assert held.stage is Stage.LAUNCHING, held
-        self._end(
+        self.end(
             held,
             TaskState.KILLED,
             held.kill_message,
@@ -142,45 +248,53 @@ class TaskTable:
     def exited(self, key: TaskKey, exit_: ProcessExit, data: bytes | None) -> None:
         held = self.held[key]
         assert held.stage is Stage.RUNNING, held
-        if exit_.signal is not None:
-            how = f"Command terminated by signal {exit_.signal}"
-        else:
-            how = f"Command exited with status {exit_.code}"
-        if held.kill_message is not None:
-            message = f"{how}; {held.kill_message}"
-            self._end(held, TaskState.KILLED, message, data=data)
+        how, reason = f"Command {describe_exit(exit_)}", held.kill_reason
+        if reason is not None:
+            state = TaskState.FAILED
+            how = f"{how}; {held.kill_message}"
+        elif held.kill_message is not None:
+            state = TaskState.KILLED
+            how = f"{how}; {held.kill_message}"
         elif exit_.code == 0:
-            self._end(held, TaskState.FINISHED, how, data=data)
+            state = TaskState.FINISHED
         else:
-            reason = Reason.COMMAND_EXECUTOR_FAILED
-            self._end(held, TaskState.FAILED, how, reason, data)
+            state, reason = TaskState.FAILED, Reason.COMMAND_EXECUTOR_FAILED
+        self.end(held, state, how, reason, data, Source.EXECUTOR, exit_)
 
     def grace_over(self, key: TaskKey) -> None:
         held = self.held.get(key)
         if held is not None and held.stage is Stage.RUNNING:
             self.turn.effects.append(SignalTask(key, Signal.KILL))
 
-    def lost_at_restart(self, keys: Iterable[TaskKey], message: str) -> None:
+    def lost_at_restart(
+        self, keys: Iterable[TaskKey], executors: Mapping[TaskKey, str], message: str
+    ) -> None:
         for key in keys:
             held = Held(
                 key=key,
-                stage=Stage.LAUNCHING,
+                stage=Stage.QUEUED,
                 state=TaskState.STARTING,
+                executor_id=executors.get(key, key[1]),
                 container_id=mark_of(key).hex(),
             )
             self.held[key] = held
-            self._end(held, TaskState.FAILED, message, Reason.AGENT_RESTARTED)
+            self.end(held, TaskState.FAILED, message, Reason.AGENT_RESTARTED)
 
-    def committed(self, uuid: bytes) -> None:
-        """An update is in the log. The end of a task is the end of its memory."""
+    def committed(self, uuid: bytes) -> bool:
+        """An update is in the log; False if it is none of ours. The end of a task is
+        the end of its memory."""
         found = self.updates.commit(uuid)
-        if found is None or not found[1].state.is_terminal:
-            return
-        key = found[0]
-        self.updates.drop(key)
-        del self.held[key]
-        remember_used(self.used, mark_of(key))
-        self.turn.records.append(EndCommitted(*key))
+        if found is None:
+            return False
+        if found[1].state.is_terminal:
+            key = found[0]
+            self.updates.drop(key)
+            held = self.held.pop(key)
+            remember_used(self.used, mark_of(key))
+            self.turn.records.append(EndCommitted(*key))
+            self.history.add_task(held)
+            self.watcher.task_forgotten(held)
+        return True
 
     def list_held(self) -> tuple[HeldTask, ...]:
         return tuple(
@@ -188,42 +302,61 @@ class TaskTable:
             for key, held in sorted(self.held.items())
         )
 
-    def _kill(self, held: Held, message: str, grace_ms: int | None) -> None:
-        if held.stage is Stage.ENDED:
-            self.updates.send_again(held.key)
-            return
-        grace_ms = held.grace_ms if grace_ms is None else _bounded_grace(grace_ms)
-        if held.kill_message is not None and grace_ms >= held.grace_ms:
-            return  # a repeated order must not begin the grace anew
-        is_first = held.kill_message is None
-        held.grace_ms = grace_ms
-        held.kill_message = held.kill_message or message
-        if held.stage is Stage.RUNNING:
-            self._ask_to_end(held)
-        elif is_first:
-            self.turn.effects.append(CancelStart(held.key))
+    def take_status(self, held: Held, status: TaskStatus) -> None:
+        """An update as it stands: the task's newest, and perhaps its end."""
+        held.state = status.state
+        held.remember(status)
+        self.updates.add(held.key, status)
+        if status.state.is_terminal:
+            self._ended(held, status)
 
-    def _ask_to_end(self, held: Held) -> None:
-        self.turn.effects += (
-            SignalTask(held.key, Signal.TERM),
-            SetTimer(held.key, held.grace_ms),
-        )
-
-    def _end(
+    def end(
         self,
         held: Held,
         state: TaskState,
         message: str | None,
         reason: Reason | None = None,
         data: bytes | None = None,
+        source: Source = Source.AGENT,
+        exit_: ProcessExit | None = None,
     ) -> None:
+        """It has ended so. ``exit_`` is that of its own process."""
+        if held.is_own and held.info is not None:
+            end = ContainerEnd(
+                container_id=held.container_id, exit=exit_, state=state, message=message
+            )
+            self.turn.ends.append(end)
+        self.report(
+            held, state, message=message, reason=reason, data=data, source=source
+        )
+
+    def _ended(self, held: Held, status: TaskStatus) -> None:
+        was_running, was_own = held.stage is Stage.RUNNING, held.is_own
         held.stage = Stage.ENDED
-        status = self._report(held, state, message=message, reason=reason, data=data)
+        self.counts[status.state.value.lower().replace("task", "tasks", 1)] += 1
         self.turn.records.append(Ended(*held.key, status))
         self.turn.is_sync_needed = True
-        self.turn.effects.append(TaskEnded(held.key))
+        info = held.info
+        if was_running and info and (info.health_check or info.check):
+            self.turn.effects.append(EndChecks(held.key))
+        if was_own and held.run is None:
+            self.turn.effects.append(TaskEnded(held.key))
+        self.watcher.task_ended(held)
 
-    def _report(
+    def _ask_to_end(self, held: Held) -> None:
+        self.turn.effects += (
+            SignalTask(held.key, Signal.TERM),
+            SetTimer(held.key, held.grace_ms),
+        )
+        if held.state is TaskState.KILLING:
+            return
+        info = held.info
+        if info and (info.health_check or info.check):
+            self.turn.effects.append(EndChecks(held.key))
+        if held.kill_reason is None:
+            self.report(held, TaskState.KILLING)
+
+    def report(
         self,
         held: Held,
         state: TaskState,
@@ -231,23 +364,28 @@ class TaskTable:
         message: str | None = None,
         reason: Reason | None = None,
         data: bytes | None = None,
-    ) -> TaskStatus:
-        held.state = state
-        status = TaskStatus(
-            task_id=held.key[1],
-            state=state,
-            source=Source.AGENT,
+        source: Source = Source.EXECUTOR,
+    ) -> None:
+        """Say so of it, as its executor unless ``source`` is another."""
+        healthy = held.healthy
+        if state is not TaskState.RUNNING and not (
+            healthy is False and held.kill_message
+        ):
+            healthy = None
+        status = own_status(
+            held,
+            state,
             agent_id=self.agent_id,
-            reason=reason,
-            message=message,
-            data=data,
             uuid=self.new_uuid(),
-            timestamp_ms=self.now_ms,
-            container_id=held.container_id or None,
-            executor_pid=held.mark.pid if held.mark else None,
+            now_ms=self.now_ms,
+            source=source,
+            message=message,
+            reason=reason,
+            data=data,
+            healthy=healthy,
+            network=self.network,
         )
-        self.updates.add(held.key, status)
-        return status
+        self.take_status(held, status)
 
 
 def remember_used(used: dict[bytes, None], mark: bytes) -> None:
@@ -255,16 +393,3 @@ def remember_used(used: dict[bytes, None], mark: bytes) -> None:
     used[mark] = None
     if len(used) > USED_IDS_MAX:
         del used[next(iter(used))]
-
-
-def _problem_of(order: TaskOrder) -> str | None:
-    """Why this task cannot be run here, whoever tries."""
-    if order.task.unsupported:
-        return f"not supported by this agent: {', '.join(order.task.unsupported)}"
-    if order.task.command is None or order.task.command.value is None:
-        return "the task has no command"
-    return None
-
-
-def _bounded_grace(grace_ms: int) -> int:
-    return max(0, min(grace_ms, round(KILL_GRACE_S_MAX * 1000)))

@@ -236,7 +236,7 @@ class AgentLife:
         if not self.is_alive:
             return
         machine = self.machine
-        if machine.tasks.updates.pending_count or not machine.is_registered:
+        if machine.is_waiting:
             self.turn(Tick())  # else it changes nothing, and they are many
         self.agent.agenda.after(TICK_INTERVAL_S, self._tick)
 
@@ -258,7 +258,7 @@ class AgentLife:
                     connection = self._sessions.get(session)
                     if connection is not None:
                         agent.network.send(connection, 0, message)
-                case StartTask(order):
+                case StartTask(order, _):
                     key = (order.framework_id, order.task.task_id)
                     self._starting[key] = order
                     agent.agenda.after(

@@ -14,6 +14,7 @@ from agent.config import AgentConfig
 from agent.containerizer.fake import FakeContainerizer, Script
 from agent.containerizer.interface import Launch
 from agent.machine.events import ProcessExit
+from agent.records import ExecutorRun
 from agent.service import run_agent
 from chaos.sim.whole.history import History
 from chaos.sim.whole.lives import Lives
@@ -58,7 +59,7 @@ class SimulatedMachine:
     def _make_containerizer(self) -> FakeContainerizer:
         def script(launch: Launch) -> Script:
             found = script_of(launch)
-            if found.problem is None:
+            if found.problem is None and not isinstance(launch.key, ExecutorRun):
                 self.history.started(self.name, launch.key)
             return found
 

@@ -25,7 +25,7 @@ def unfinished(world: World) -> list[str]:
         if not leader.service.agent_is_connected(agent.id)
     ]
     found += [
-        f"{key[1]} still runs on {machine.name}"
+        f"{key} still runs on {machine.name}"
         for machine in world.machines
         for key in machine.containerizer.running
     ]

@@ -28,13 +28,13 @@ def cleanup_of(tmp_path: Path, **more: Any) -> Cleanup:
     return Cleanup(config, inline)
 
 
-def make(cleanup: Cleanup, framework: str, task: str) -> TaskKey:
-    key = (FrameworkId(framework), TaskId(task))
+def make(cleanup: Cleanup, framework: str, task: str) -> str:
+    key: TaskKey = (FrameworkId(framework), TaskId(task))
     cleanup.config.sandbox_root.mkdir(exist_ok=True)
     path = sandbox_path(cleanup.config.sandbox_root, key)
     for fd in make_sandbox(path, data=b"x"):
         os.close(fd)
-    return key
+    return path
 
 
 def left(cleanup: Cleanup) -> list[str]:
@@ -79,7 +79,7 @@ async def test_work_of_a_round_is_bounded_and_goes_on(
 ) -> None:
     cleanup = cleanup_of(tmp_path, sandboxes_max=0)
     for number in range(REMOVALS_PER_ROUND_MAX + 10):
-        cleanup.add_ended((FrameworkId("fw"), TaskId(f"never made {number}")))
+        cleanup.add_ended(f"{cleanup.config.sandbox_root}/fw/tasks/never made {number}")
     nursery.start_soon(cleanup.run)
     await trio.testing.wait_all_tasks_blocked()
     assert cleanup.removed == REMOVALS_PER_ROUND_MAX
@@ -92,8 +92,8 @@ async def test_sandboxes_from_before_are_found_in_order_of_their_age(
 ) -> None:
     before = cleanup_of(tmp_path)
     for name, modified_s in (("b", 2_000), ("a", 3_000), ("c", 1_000)):
-        key = make(before, "fw", name)
-        os.utime(sandbox_path(before.config.sandbox_root, key), (0, modified_s))
+        sandbox = make(before, "fw", name)
+        os.utime(sandbox, (0, modified_s))
 
     cleanup = cleanup_of(tmp_path, sandbox_age_s_max=1_500.0)
     cleanup.add_found(now_ms=4_000_000)
@@ -106,9 +106,9 @@ async def test_link_in_a_sandbox_is_removed_and_not_followed(tmp_path: Path) -> 
     precious = tmp_path / "precious"
     precious.mkdir()
     (precious / "file").write_text("x")
-    key = make(cleanup, "fw", "t")
-    os.symlink(precious, f"{sandbox_path(cleanup.config.sandbox_root, key)}/link")
-    cleanup.add_ended(key)
+    sandbox = make(cleanup, "fw", "t")
+    os.symlink(precious, f"{sandbox}/link")
+    cleanup.add_ended(sandbox)
     await cleanup.clean_once()
 
     assert left(cleanup) == []

@@ -56,11 +56,11 @@ from raftleader.protocol.tasks import CommandInfo, TaskInfo, TaskState, TaskStat
 
 FRAMEWORK = FrameworkId("fw")
 TASKS = st.sampled_from([TaskId(name) for name in "abcd"])
-RANK = {TaskState.STARTING: 1, TaskState.RUNNING: 2}
+RANK = {TaskState.STARTING: 1, TaskState.RUNNING: 2, TaskState.KILLING: 3}
 
 
 def rank(status: TaskStatus) -> int:
-    return RANK.get(status.state, 3)
+    return RANK.get(status.state, 4)
 
 
 class AgentMachine(RuleBasedStateMachine):
@@ -212,7 +212,7 @@ class AgentMachine(RuleBasedStateMachine):
 
     @rule()
     def agent_compacts(self) -> None:
-        self.disk = [r for p in compacted(recovered_of(self.agent.tasks)) for r in p]
+        self.disk = [r for p in compacted(recovered_of(self.agent)) for r in p]
         self.unsynced.clear()
 
     @invariant()

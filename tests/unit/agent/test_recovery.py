@@ -72,7 +72,7 @@ def test_compaction_keeps_all_that_recovery_reads(driver: Any) -> None:
     assert again == found
     assert list(again.used) == list(found.used)
     assert sum(len(portion) for portion in portions) < 10
-    assert recovered_of(driver.machine.tasks) == found
+    assert recovered_of(driver.machine) == found
 
 
 def test_used_ids_are_bounded_and_the_oldest_goes_first() -> None:
