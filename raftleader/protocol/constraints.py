@@ -20,7 +20,8 @@ class Pseudoattribute(enum.Enum):
 
 
 class Predicate(enum.Enum):
-    """What must hold. The last four look at the text."""
+    """What must hold. Four look at the text. UNKNOWN is one that a framework set and
+    we do not have: refused."""
 
     EXISTS = "exists"
     NOT_EXISTS = "not_exists"
@@ -28,6 +29,7 @@ class Predicate(enum.Enum):
     TEXT_NOT_EQUALS = "text_not_equals"
     TEXT_MATCHES = "text_matches"
     TEXT_NOT_MATCHES = "text_not_matches"
+    UNKNOWN = "unknown"
 
 
 class Constraint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

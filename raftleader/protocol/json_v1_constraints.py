@@ -24,7 +24,11 @@ _TEXT_FIELDS = {
 def read_offer_constraints(
     fields: Fields, name: str = "offer_constraints"
 ) -> OfferConstraints:
-    """The ``OfferConstraints`` in this field; what is odd is for ``apply``."""
+    """The ``OfferConstraints`` in this field.
+
+    What is odd (a selector that selects nothing, a predicate we do not know) is for
+    ``apply`` to refuse, which answers as Mesos does: with an ERROR event.
+    """
     constraints = fields.child(name)
     if constraints is None:
         return {}
@@ -40,22 +44,19 @@ def _read_group(fields: Fields) -> Group:
 
 def _read_constraint(fields: Fields) -> Constraint:
     selector = fields.required_child("selector")
-    attribute = selector.text("attribute_name")
-    pseudo = _PSEUDOATTRIBUTES.get(selector.text("pseudoattribute_type") or "")
-    if attribute is None and pseudo is None:
-        raise fields.invalid("selector", "names no attribute that we know")
+    pseudo = selector.text("pseudoattribute_type")
     predicate = fields.required_child("predicate")
-    for each in Predicate:
-        body = predicate.child(each.value)
-        if body is not None:
-            field = _TEXT_FIELDS.get(each)
-            return Constraint(
-                predicate=each,
-                attribute=attribute,
-                pseudoattribute=pseudo if attribute is None else None,
-                text=body.required_text(field) if field is not None else None,
-            )
-    raise fields.invalid("predicate", "is none that we know")
+    kind = next(
+        (each for each in Predicate if predicate.has(each.value)), Predicate.UNKNOWN
+    )
+    body = predicate.child(kind.value)
+    field = _TEXT_FIELDS.get(kind)
+    return Constraint(
+        predicate=kind,
+        attribute=selector.text("attribute_name"),
+        pseudoattribute=_PSEUDOATTRIBUTES.get(pseudo or ""),
+        text=body.required_text(field) if body is not None and field else None,
+    )
 
 
 def offer_constraints_to_json(constraints: OfferConstraints) -> JsonObject:
@@ -81,4 +82,6 @@ def _to_json(constraint: Constraint) -> JsonObject:
         selector["pseudoattribute_type"] = constraint.pseudoattribute.value
     field = _TEXT_FIELDS.get(constraint.predicate)
     body = {} if field is None else {field: constraint.text or ""}
-    return {"selector": selector, "predicate": {constraint.predicate.value: body}}
+    is_known = constraint.predicate is not Predicate.UNKNOWN
+    predicate = {constraint.predicate.value: body} if is_known else {}
+    return {"selector": selector, "predicate": predicate}
