@@ -14,6 +14,7 @@ from raftleader.errors import InvalidInputError
 from raftleader.protocol.json_v1_fields import Fields, JsonObject
 from raftleader.protocol.json_v1_labels import labels_to_json, read_labels
 from raftleader.protocol.resource_keys import (
+    CACHED_KINDS_MAX,
     DiskSource,
     DiskSourceType,
     Reservation,
@@ -179,7 +180,7 @@ def _read_source(source: Fields) -> DiskSource:
     )
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=CACHED_KINDS_MAX)
 def kind_to_json(key: str, form: ReservationForm) -> JsonObject:
     """The fields of a ``Resource`` that say its kind; not to be changed."""
     kind = kind_of_key(key)

@@ -21,7 +21,12 @@ from raftleader.protocol.json_v1_kinds import (
     read_kind,
     unfit,
 )
-from raftleader.protocol.resource_keys import is_shared_key, key_of_kind
+from raftleader.protocol.resource_keys import (
+    KIND_BYTES_MAX,
+    is_shared_key,
+    is_too_long,
+    key_of_kind,
+)
 from raftleader.protocol.resources import Range, Resources, key_of
 
 SCALAR_MAX = 10**12
@@ -117,7 +122,10 @@ def _read_key(item: Fields) -> str:
         if role is None or role == "*":
             return name
         return key_of(name, checked_role(item, role))
-    return key_of_kind(read_kind(item, name))
+    kind = read_kind(item, name)
+    if is_too_long(kind):
+        raise unfit(item, "", f"is described by more than {KIND_BYTES_MAX} bytes")
+    return key_of_kind(kind)
 
 
 def read_ranges(ranges: Fields) -> list[Range]:

@@ -108,11 +108,16 @@ class ResourceKind(
         )
 
 
+KIND_BYTES_MAX = 2048
+"""Most that may be said of a resource: it stands in a key, wherever it is summed."""
+CACHED_KINDS_MAX = 16_384
+"""Kinds whose keys are remembered; a cluster has some per volume and reservation."""
+
 _encoder = msgspec.json.Encoder(order="deterministic")
 _decoder = msgspec.json.Decoder(ResourceKind)
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=CACHED_KINDS_MAX)
 def key_of_kind(kind: ResourceKind) -> str:
     """The key of this kind. Its only one: equal kinds, equal text."""
     prefix = kind.name if kind.role == "*" else f"{kind.name}({kind.role})"
@@ -121,7 +126,7 @@ def key_of_kind(kind: ResourceKind) -> str:
     return f"{prefix}|{_encoder.encode(kind).decode()}"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=CACHED_KINDS_MAX)
 def kind_of_key(key: str) -> ResourceKind:
     """The kind a key names. Raises InvalidInputError for what is no key."""
     prefix, bar, text = key.partition("|")
@@ -135,6 +140,11 @@ def kind_of_key(key: str) -> ResourceKind:
     if key_of_kind(kind) != key:
         raise InvalidInputError("resource key", f"{key!r} is not canonical")
     return kind
+
+
+def is_too_long(kind: ResourceKind) -> bool:
+    """Whether more is said of the resource than may be."""
+    return len(_encoder.encode(kind)) > KIND_BYTES_MAX
 
 
 def _plain(name: str, role: str) -> ResourceKind:

@@ -162,6 +162,10 @@ def test_unreadable_resource_is_refused_by_the_path_of_its_field(
             "[0].disk.volume.host_path (Expecting 'host_path' to be unset for",
         ),
         (
+            CPUS | {"role": "r", "reservation": {"principal": "p" * 2048}},
+            "[0] (is described by more than 2048 bytes)",
+        ),
+        (
             DISK | {"disk": {"source": {"type": "TAPE"}}},
             "[0].disk.source.type ('TAPE' is not the type of a disk)",
         ),
