@@ -26,7 +26,6 @@ from raftleader.leader.agent_frames import (
     kill_is_due,
     run_is_due,
     shutdown_is_due,
-    shutdown_wanted,
 )
 from raftleader.leader.agent_session import AgentSession
 from raftleader.leader.agent_sync import (
@@ -53,7 +52,11 @@ from raftleader.protocol.tasks import Reason, Source, TaskStatus
 from raftleader.state.cluster import ClusterState, ExecutorKey, Task
 from raftleader.state.commands import LoseTasks, RegisterAgent, UpdateTasks
 from raftleader.state.outcomes import Outcome, Registration, Rejected, Touched
-from raftleader.state.queries import unconfirmed_tasks, wanted_kills
+from raftleader.state.queries import (
+    shutdown_wanted,
+    unconfirmed_tasks,
+    wanted_kills,
+)
 
 RETRY_LOOK_S = 1.0
 """Between two looks for registrations and resends that are due."""
@@ -288,7 +291,7 @@ class AgentDuties:
         for task in wanted_kills(self._state, agent_id):
             session.send_kill(task.key, now_s)
         for executor in shutdown_wanted(self._state, agent_id):
-            session.send_shutdown(executor, now_s)
+            session.send_shutdown(executor.key, now_s)
         self._settle_rest(session)
         self._connected_changed()
 

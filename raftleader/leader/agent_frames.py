@@ -16,11 +16,9 @@ from raftleader.protocol.agent_rpc import (
     KillOrder,
     RunTasks,
     TaskOrder,
-    VolumeName,
 )
 from raftleader.protocol.frameworks import FrameworkInfo
-from raftleader.protocol.ids import AgentId, TaskId, TaskKey
-from raftleader.protocol.resource_keys import kind_of_key
+from raftleader.protocol.ids import AgentId, TaskKey
 from raftleader.protocol.tasks import TaskState
 from raftleader.state.cluster import (
     ClusterState,
@@ -29,6 +27,7 @@ from raftleader.state.cluster import (
     Framework,
     Task,
 )
+from raftleader.state.queries import volumes_of
 
 ORDERS_PER_FRAME_MAX = 500
 """Tasks in one RunTasks, so that an agent starts on them before it has read all. The
@@ -52,12 +51,6 @@ def shutdown_is_due(executor: Executor | None) -> bool:
     return executor is not None and executor.is_shutdown_wanted
 
 
-def shutdown_wanted(state: ClusterState, agent_id: AgentId) -> list[ExecutorKey]:
-    """Executors the agent must be told to end (again)."""
-    keys = state.executors_by_agent.get(agent_id, ())
-    return [key for key in sorted(keys) if shutdown_is_due(state.executors[key])]
-
-
 def run_messages(
     state: ClusterState, keys: Iterable[TaskKey], *, term: int
 ) -> list[RunTasks]:
@@ -74,12 +67,12 @@ def run_messages(
         if (
             orders
             and (len(orders) >= ORDERS_PER_FRAME_MAX or size + added > ORDER_BYTES_MAX)
-            and not (orders[-1].group and orders[-1].group == group_of(state, task))
+            and not (task.group and orders[-1].group == task.group)
         ):
             messages.append(RunTasks(term=term, orders=tuple(orders)))
             orders, size = [], 0
         size += added
-        orders.append(_task_order(state, task, framework))
+        orders.append(_task_order(task, framework))
     if orders:
         messages.append(RunTasks(term=term, orders=tuple(orders)))
     return messages
@@ -109,29 +102,10 @@ def volumes_message(
     state: ClusterState, agent_id: AgentId, *, term: int
 ) -> KeepVolumes:
     """All persistent volumes of the agent."""
-    kinds = (kind_of_key(key) for key in state.agents[agent_id].dynamic.scalars)
-    names = {(kind.role, kind.volume.id) for kind in kinds if kind.volume is not None}
-    volumes = tuple(VolumeName(role=role, id=name) for role, name in sorted(names))
-    return KeepVolumes(term=term, volumes=volumes)
+    return KeepVolumes(term=term, volumes=volumes_of(state, agent_id))
 
 
-def group_of(state: ClusterState, task: Task) -> tuple[TaskId, ...]:
-    """Ids of all tasks that were launched as one group with it; empty for none."""
-    executor = task.info.executor
-    if executor is None or task.info.command is None:
-        return ()
-    of_agent = state.tasks_by_agent.get(task.info.agent_id, {})
-    return tuple(
-        key[1]
-        for key in of_agent
-        if key[0] == task.framework_id
-        and (other := state.tasks[key]).offer_ids == task.offer_ids
-        and other.launched_ms == task.launched_ms
-        and other.info.executor == executor
-    )
-
-
-def _task_order(state: ClusterState, task: Task, framework: Framework) -> TaskOrder:
+def _task_order(task: Task, framework: Framework) -> TaskOrder:
     is_for_executor = task.info.executor is not None
     return TaskOrder(
         framework_id=task.framework_id,
@@ -139,7 +113,7 @@ def _task_order(state: ClusterState, task: Task, framework: Framework) -> TaskOr
         task=task.info,
         framework=_named(framework) if is_for_executor else None,
         role=task.role,
-        group=group_of(state, task),
+        group=task.group,
     )
 
 

@@ -18,7 +18,12 @@ from raftleader.protocol.agent_rpc import (
 from raftleader.protocol.ids import AgentId, FrameworkId, TaskKey
 from raftleader.protocol.tasks import TaskState
 from raftleader.state.cluster import Agent, ClusterState
-from raftleader.state.queries import confirmed_live_tasks, unconfirmed_tasks
+from raftleader.state.queries import (
+    confirmed_executors,
+    confirmed_live_tasks,
+    executors_of,
+    unconfirmed_tasks,
+)
 from raftleader.state.task_lifecycle import FROM_AGENT
 
 
@@ -73,9 +78,8 @@ def digest_is_equal(
     if any(task.state is TaskState.UNREACHABLE for task in known):
         return False
     confirmed = [
-        (key[0], key[2])
-        for key in state.executors_by_agent.get(agent_id, ())
-        if state.executors[key].is_confirmed
+        (executor.framework_id, executor.info.executor_id)
+        for executor in confirmed_executors(state, agent_id)
     ]
     return (
         digest_of_tasks([task.key for task in known]) == digest
@@ -118,8 +122,8 @@ def compare_executors(
     """
     held = {(one.framework_id, one.executor_id) for one in executors}
     known = {
-        (key[0], key[2]): state.executors[key]
-        for key in state.executors_by_agent.get(agent_id, ())
+        (executor.framework_id, executor.info.executor_id): executor
+        for executor in executors_of(state, agent_id)
     }
     missing = sorted(known.keys() - held)
     on_their_way = _executors_of_new_tasks(state, agent_id) if missing else set()

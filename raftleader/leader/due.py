@@ -14,8 +14,9 @@ from raftleader.protocol.offers import InverseOffer, Offer, OperationStatus
 from raftleader.protocol.resources import EMPTY
 from raftleader.protocol.scheduler_api import Event
 from raftleader.protocol.tasks import TaskStatus
-from raftleader.state.cluster import ClusterState, OperationKey, OutstandingOffer
+from raftleader.state.cluster import ClusterState, OperationKey
 from raftleader.state.machines import unavailability_of
+from raftleader.state.queries import executor_ids
 
 
 @attrs.frozen
@@ -37,7 +38,7 @@ class DueOffer:
             role=row.role,
             resources=row.resources,
             agent=agent.info,
-            executor_ids=_executor_ids(state, row),
+            executor_ids=executor_ids(state, row.framework_id, row.agent_id),
             unavailability=unavailability_of(state, agent.info),
         )
 
@@ -113,11 +114,3 @@ DueStatus = DueUpdate | DueOperation
 """What is sent again until it is acknowledged."""
 
 Item = Event | DueOffer | DueInverseOffer | DueStatus
-
-
-def _executor_ids(state: ClusterState, offer: OutstandingOffer) -> tuple[str, ...]:
-    """Of the framework's executors on the agent, in order."""
-    keys = state.executors_by_agent.get(offer.agent_id)
-    if not keys:
-        return ()
-    return tuple(sorted(key[2] for key in keys if key[0] == offer.framework_id))

@@ -94,24 +94,26 @@ class ExecutorDuties:
         """Put ends of executors into the log; confirm what is there."""
         if trio.current_time() < session.untaken_s + UNTAKEN_PAUSE_S:
             return
+        agent = self._state.agents.get(agent_id)
+        taken = frozenset(agent.executor_reports if agent is not None else ())
         fresh: list[ExecutorReport] = []
-        known: list[bytes] = []
         for report in message.reports:
-            if report.uuid in session.updates_in_flight:
-                continue
-            key = (report.framework_id, agent_id, report.executor_id)
-            if key in self._state.executors:
+            if report.uuid in taken:
+                session.confirm([report.uuid])
+            elif report.uuid not in session.updates_in_flight:
                 session.updates_in_flight.add(report.uuid)
                 fresh.append(report)
-            else:
-                known.append(report.uuid)
-        if known:
-            session.confirm(known)
         if not fresh:
             return
         uuids = [report.uuid for report in fresh]
-        agent = self._state.agents.get(agent_id)
-        taken = frozenset(agent.executor_reports if agent is not None else ())
+        # An end that the log did not wait for goes there all the same: repeated, it
+        # must not end a later executor of that name.
+        awaited = [
+            report
+            for report in fresh
+            if (report.framework_id, agent_id, report.executor_id)
+            in self._state.executors
+        ]
 
         def told(result: Outcome | RaftLeaderError) -> None:
             if self._is_over:
@@ -120,9 +122,8 @@ class ExecutorDuties:
             if isinstance(result, RaftLeaderError):
                 return
             session.confirm(uuids)
-            for report in fresh:
-                if report.uuid not in taken:
-                    self._tell_of_end(agent_id, report)
+            for report in awaited:
+                self._tell_of_end(agent_id, report)
 
         try:
             command = ReportExecutors(agent_id=agent_id, reports=tuple(fresh))

@@ -25,6 +25,7 @@ from raftleader.protocol.resources import Resources
 from raftleader.protocol.scheduler_api import Event, Offers, Update
 from raftleader.protocol.tasks import (
     CommandInfo,
+    ExecutorInfo,
     Source,
     TaskInfo,
     TaskState,
@@ -42,7 +43,7 @@ from transports.memory import MemoryNetwork
 
 CLUSTER = "test"
 WALL_MS = 1_700_000_000_000
-MACHINE = Resources.of({"cpus": 4000, "mem": 4_096_000})
+MACHINE = Resources.of({"cpus": 4000, "mem": 4_096_000, "disk": 10_000_000})
 ONE = Resources.of({"cpus": 1000, "mem": 128_000})
 
 
@@ -135,7 +136,12 @@ class Node:
         return value.framework_id, stream
 
     async def launch(
-        self, framework_id: FrameworkId, offer, *task_ids: str, refuse_ms: int = 5000
+        self,
+        framework_id: FrameworkId,
+        offer,
+        *task_ids: str,
+        refuse_ms: int = 5000,
+        executor: ExecutorInfo | None = None,
     ) -> None:
         tasks = tuple(
             TaskInfo(
@@ -143,7 +149,8 @@ class Node:
                 task_id=TaskId(task_id),
                 agent_id=offer.agent_id,
                 resources=ONE,
-                command=CommandInfo(value="true"),
+                command=CommandInfo(value="true") if executor is None else None,
+                executor=executor,
             )
             for task_id in task_ids
         )
@@ -177,6 +184,7 @@ class ScriptedAgent:
         self.agent_id: AgentId | None = None
         self.messages: list[rpc.FromNode] = []
         self.held: dict[tuple[FrameworkId, TaskId], TaskState] = {}
+        self.executors: list[tuple[FrameworkId, str]] = []
         self.is_answering = True
         self.link: Link | None = None
         self._transport = network.transport(key)
@@ -207,13 +215,18 @@ class ScriptedAgent:
         elif isinstance(message, rpc.Registered):
             self.agent_id = message.agent_id
             digest = rpc.digest_of_tasks(list(self.held))
-            await self.say(rpc.TaskDigest(digest=digest))
+            executors = rpc.digest_of_executors(self.executors)
+            await self.say(rpc.TaskDigest(digest=digest, executors=executors))
         elif isinstance(message, rpc.TaskListWanted):
             tasks = tuple(
                 rpc.HeldTask(framework_id=f, task_id=t, state=state)
                 for (f, t), state in self.held.items()
             )
-            await self.say(rpc.TaskList(tasks=tasks))
+            executors = tuple(
+                rpc.HeldExecutor(framework_id=f, executor_id=e)
+                for f, e in self.executors
+            )
+            await self.say(rpc.TaskList(tasks=tasks, executors=executors))
 
     async def say(self, message: rpc.FromAgent) -> None:
         assert self.link is not None
@@ -235,6 +248,14 @@ class ScriptedAgent:
         await self.say(rpc.StatusUpdates(updates=(update,)))
         return uuid
 
+    async def report_end(
+        self, framework_id: FrameworkId, executor_id: str, *, uuid: bytes, status: int
+    ) -> None:
+        report = rpc.ExecutorReport(
+            framework_id=framework_id, executor_id=executor_id, uuid=uuid, status=status
+        )
+        await self.say(rpc.ExecutorReports(reports=(report,)))
+
     def told(self, kind: type) -> list:
         return [m for m in self.messages if isinstance(m, kind)]
 
@@ -243,6 +264,14 @@ class ScriptedAgent:
 
     def kill_orders(self) -> list[str]:
         return [o.task_id for m in self.told(rpc.KillTasks) for o in m.orders]
+
+    def shutdown_orders(self) -> list[str]:
+        return [
+            o.executor_id for m in self.told(rpc.ShutdownExecutors) for o in m.orders
+        ]
+
+    def volumes(self) -> list[list[str]]:
+        return [[v.id for v in m.volumes] for m in self.told(rpc.KeepVolumes)]
 
     def committed(self) -> list[bytes]:
         return [u for m in self.told(rpc.UpdatesCommitted) for u in m.uuids]

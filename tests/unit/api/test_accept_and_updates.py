@@ -66,7 +66,7 @@ async def test_accept_launches_its_tasks(client: Any) -> None:
         (
             lambda a: task_json("t", a, health_check={"type": "HTTP"}),
             "TASK_ERROR",
-            "health_check",
+            "health check",
         ),
         (
             lambda a: task_json("t", a, container={"type": "DOCKER"}),

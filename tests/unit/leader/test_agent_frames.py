@@ -13,7 +13,6 @@ from raftleader.leader.agent_frames import (
     kill_orders,
     run_messages,
     shutdown_orders,
-    shutdown_wanted,
     volumes_message,
 )
 from raftleader.protocol.agent_rpc import VolumeName
@@ -60,7 +59,9 @@ def state() -> ClusterState:
     return state
 
 
-def add(state: ClusterState, task_id: str, **info: Any) -> tuple[str, str]:
+def add(
+    state: ClusterState, task_id: str, *, group: tuple[str, ...] = (), **info: Any
+) -> tuple[str, str]:
     """A task that was launched and not heard of."""
     row = Task(
         framework_id="f",
@@ -69,6 +70,7 @@ def add(state: ClusterState, task_id: str, **info: Any) -> tuple[str, str]:
         state=TaskState.STAGING,
         offer_ids=("o",),
         launched_ms=5,
+        group=group,
     )
     state.tasks[row.key] = row
     state.tasks_by_agent.setdefault("a", {})[row.key] = None
@@ -106,11 +108,15 @@ def test_tasks_of_a_group_name_each_other_and_come_in_one_message(
     count = ORDERS_PER_FRAME_MAX - 2
     command = CommandInfo(value="true")
     single = [add(state, f"s{n}", command=command) for n in range(count)]
-    group = [add(state, f"g{n}", command=command, executor=DEFAULT) for n in range(5)]
+    names = ("g0", "g1", "g2", "g3", "g4")
+    group = [
+        add(state, name, group=names, command=command, executor=DEFAULT)
+        for name in names
+    ]
     first, *others = run_messages(state, [*single, *group], term=1)
     assert not others
     assert len(first.orders) == count + 5
-    assert first.orders[-1].group == ("g0", "g1", "g2", "g3", "g4")
+    assert first.orders[-1].group == names
 
 
 def test_orders_are_cut_into_messages_by_number_and_by_bytes(
@@ -148,7 +154,6 @@ def test_only_executors_that_are_to_be_ended_are(state: ClusterState) -> None:
         )
         state.executors[row.key] = row
         state.executors_by_agent.setdefault("a", {})[row.key] = None
-    assert shutdown_wanted(state, "a") == [("f", "a", "ends")]
     (order,) = shutdown_orders(state, [*state.executors, ("f", "a", "gone")])
     assert (order.framework_id, order.executor_id) == ("f", "ends")
 

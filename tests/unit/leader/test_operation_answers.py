@@ -39,11 +39,11 @@ def state() -> ClusterState:
     return state
 
 
-def test_all_known_operations_are_told_without_uuid_when_none_is_named(
+def test_all_operations_are_told_oldest_first_without_uuid_when_none_is_named(
     state: ClusterState,
 ) -> None:
     answers = operation_answers(state, "f", [])
-    assert [answer.operation_id for answer in answers] == ["b", "z"]
+    assert [answer.operation_id for answer in answers] == ["z", "b"]
     assert {answer.uuid for answer in answers} == {None}
     assert operation_answers(state, "other", []) == ()
 
