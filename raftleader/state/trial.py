@@ -16,15 +16,24 @@ import hashlib
 from typing import Any
 
 import attrs
+from msgspec.structs import replace
 
-from raftleader.protocol.agent_rpc import AgentUpdate
+from raftleader.protocol.agent_rpc import AgentUpdate, ExecutorReport
 from raftleader.protocol.agents import AgentInfo
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, FrameworkId, NodeId, OfferId, TaskId
-from raftleader.protocol.offers import Launch
-from raftleader.protocol.resources import parse_resources
+from raftleader.protocol.offers import Launch, LaunchGroup
+from raftleader.protocol.resource_keys import (
+    Reservation,
+    ResourceKind,
+    VolumeInfo,
+    key_of_kind,
+)
+from raftleader.protocol.resources import Resources, parse_resources
 from raftleader.protocol.tasks import (
     CommandInfo,
+    ExecutorInfo,
+    ExecutorType,
     Source,
     TaskInfo,
     TaskState,
@@ -43,6 +52,23 @@ from raftleader.state.outcomes import (
 )
 
 OFFER_TIMEOUT_MS = 300_000
+
+
+def reserved(name: str, *roles: str, principal: str | None = None) -> str:
+    """The key of what is reserved dynamically, outermost role first."""
+    stack = tuple(Reservation("DYNAMIC", role, principal) for role in roles)
+    return key_of_kind(ResourceKind(name=name, reservations=stack))
+
+
+def volume(role: str, name: str, *, is_shared: bool = False) -> str:
+    """The key of a persistent volume on disk that is reserved dynamically."""
+    kind = ResourceKind(
+        name="disk",
+        reservations=(Reservation("DYNAMIC", role),),
+        volume=VolumeInfo(name, "data"),
+        is_shared=is_shared,
+    )
+    return key_of_kind(kind)
 
 
 @attrs.define(kw_only=True)
@@ -130,16 +156,18 @@ class Trial:
         self,
         framework_id: FrameworkId,
         agent_id: AgentId,
-        resources: str,
+        resources: str | Resources,
         *,
         role: str = "*",
     ) -> OfferId:
         """Offer these resources; the offer's id. They must fit."""
+        if isinstance(resources, str):
+            resources = parse_resources(resources)
         grant = c.Grant(
             framework_id=framework_id,
             role=role,
             agent_id=agent_id,
-            resources=parse_resources(resources),
+            resources=resources,
         )
         before = set(self.state.offers)
         self.accepted(c.GrantOffers(grants=(grant,), offer_timeout_ms=OFFER_TIMEOUT_MS))
@@ -150,17 +178,87 @@ class Trial:
         self,
         task_id: str,
         agent_id: AgentId,
-        resources: str = "cpus:1",
+        resources: str | Resources = "cpus:1",
         **fields: Any,
     ) -> TaskInfo:
         """A task as a framework would describe it."""
+        if isinstance(resources, str):
+            resources = parse_resources(resources)
         return TaskInfo(
             **{"command": CommandInfo(value="true"), **fields},
             name=task_id,
             task_id=TaskId(task_id),
             agent_id=agent_id,
+            resources=resources,
+        )
+
+    def executor(
+        self,
+        framework_id: FrameworkId,
+        executor_id: str,
+        resources: str = "cpus:1;mem:32;disk:10",
+        **fields: Any,
+    ) -> ExecutorInfo:
+        """A custom executor as a framework would describe it; a default one if
+        ``type`` says so."""
+        info = ExecutorInfo(
+            **{"framework_id": framework_id, **fields},
+            executor_id=executor_id,
             resources=parse_resources(resources),
         )
+        if info.type is not ExecutorType.DEFAULT and info.command is None:
+            info = replace(info, command=CommandInfo(value="./executor"))
+        return info
+
+    def accept(
+        self, framework_id: FrameworkId, *offer_ids: OfferId, operations: Any
+    ) -> c.AcceptOffers:
+        """Perform operations on offers; the command, so that it can be repeated."""
+        command = c.AcceptOffers(
+            framework_id=framework_id,
+            offer_ids=offer_ids,
+            operations=tuple(operations),
+        )
+        self.accepted(command)
+        return command
+
+    def launch_in(
+        self,
+        framework_id: FrameworkId,
+        offer_id: OfferId,
+        executor: ExecutorInfo,
+        *task_ids: str,
+        resources: str = "cpus:1",
+    ) -> c.AcceptOffers:
+        """Launch tasks in a custom executor, or a group in a default one."""
+        agent_id = self.state.offers[offer_id].agent_id
+        is_group = executor.type is ExecutorType.DEFAULT
+        command = CommandInfo(value="true") if is_group else None
+        tasks = tuple(
+            self.task(t, agent_id, resources, executor=executor, command=command)
+            for t in task_ids
+        )
+        operation = (
+            LaunchGroup(executor=executor, tasks=tasks)
+            if is_group
+            else Launch(tasks=tasks)
+        )
+        return self.accept(framework_id, offer_id, operations=[operation])
+
+    def report_executor(
+        self, framework_id: FrameworkId, agent_id: AgentId, executor_id: str
+    ) -> c.ReportExecutors:
+        """The agent reports the end of an executor; the command, to be repeated."""
+        key = f"{framework_id}/{agent_id}/{executor_id}/{self.state.index}"
+        report = ExecutorReport(
+            framework_id=framework_id,
+            executor_id=executor_id,
+            uuid=hashlib.blake2b(key.encode(), digest_size=16).digest(),
+            status=0,
+        )
+        command = c.ReportExecutors(agent_id=agent_id, reports=(report,))
+        self.accepted(command)
+        return command
 
     def launch(
         self,
