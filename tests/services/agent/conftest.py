@@ -17,6 +17,9 @@ from agent.containerizer.interface import Containerizer
 from agent.service import run_agent
 from raftleader.protocol.agent_rpc import (
     AgentHello,
+    ExecutorOrder,
+    ExecutorReport,
+    ExecutorReports,
     FromAgent,
     FromNode,
     KillOrder,
@@ -24,12 +27,14 @@ from raftleader.protocol.agent_rpc import (
     NodeHello,
     Registered,
     RunTasks,
+    ShutdownExecutors,
     StatusUpdates,
     TaskOrder,
     UpdatesCommitted,
     decode_from_agent,
     encode,
 )
+from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, FrameworkId, TaskId
 from raftleader.protocol.tasks import CommandInfo, TaskInfo, TaskState, TaskStatus
 from transports.interface import Link
@@ -57,6 +62,7 @@ class ScriptedLeader:
     hello_times: list[float] = attrs.field(factory=list)
     heard: list[FromAgent] = attrs.field(factory=list)
     statuses: list[TaskStatus] = attrs.field(factory=list)
+    reports: list[ExecutorReport] = attrs.field(factory=list)
     links: list[Link] = attrs.field(factory=list)
     _changed: trio.Event = attrs.field(factory=trio.Event)
 
@@ -85,6 +91,11 @@ class ScriptedLeader:
             if self.is_committing:
                 uuids = tuple(u.status.uuid for u in message.updates if u.status.uuid)
                 await link.send(encode(UpdatesCommitted(term=self.term, uuids=uuids)))
+        elif isinstance(message, ExecutorReports):
+            self.reports += message.reports
+            if self.is_committing:
+                uuids = tuple(report.uuid for report in message.reports)
+                await link.send(encode(UpdatesCommitted(term=self.term, uuids=uuids)))
 
     async def greet(self, link: Link) -> None:
         hello = NodeHello(
@@ -98,16 +109,48 @@ class ScriptedLeader:
     async def say(self, message: FromNode) -> None:
         await self.links[-1].send(encode(message))
 
-    async def run(self, task: str, command: CommandInfo, **more: Any) -> None:
-        info = TaskInfo(
-            name=task,
-            task_id=TaskId(task),
-            agent_id=AgentId("a1"),
-            command=command,
-            **more,
+    async def run(self, task: str, command: CommandInfo | None, **more: Any) -> None:
+        await self.run_all((task,), command, **more)
+
+    async def run_all(
+        self,
+        tasks: tuple[str, ...],
+        command: CommandInfo | None,
+        *,
+        is_group: bool = False,
+        **more: Any,
+    ) -> None:
+        """These tasks, all alike, in one message; as a group if they are one."""
+        group = tuple(map(TaskId, tasks)) if is_group else ()
+        orders = tuple(
+            TaskOrder(
+                framework_id=FRAMEWORK,
+                framework_name="f",
+                framework=FrameworkInfo(user="u", name="f"),
+                role="dev",
+                group=group,
+                task=TaskInfo(
+                    name=task,
+                    task_id=TaskId(task),
+                    agent_id=AgentId("a1"),
+                    command=command,
+                    **more,
+                ),
+            )
+            for task in tasks
         )
-        order = TaskOrder(framework_id=FRAMEWORK, framework_name="f", task=info)
-        await self.say(RunTasks(term=self.term, orders=(order,)))
+        await self.say(RunTasks(term=self.term, orders=orders))
+
+    async def shut_down(self, executor_id: str) -> None:
+        order = ExecutorOrder(framework_id=FRAMEWORK, executor_id=executor_id)
+        await self.say(ShutdownExecutors(term=self.term, orders=(order,)))
+
+    async def wait_report(self, executor_id: str) -> ExecutorReport:
+        def found() -> list[ExecutorReport]:
+            return [r for r in self.reports if r.executor_id == executor_id]
+
+        await self.wait(lambda _: bool(found()))
+        return found()[0]
 
     async def kill(self, task: str, grace_ms: int | None = None) -> None:
         order = KillOrder(
