@@ -23,10 +23,12 @@ from raftleader.state.outcomes import (
     Subscription,
 )
 from raftleader.state.tables import (
+    change_executor,
     drop_framework,
     drop_inverse_offer,
     drop_offer,
     drop_task,
+    forget_operation,
     rescind_offers,
     set_framework,
     set_task,
@@ -211,6 +213,11 @@ def remove_framework(
         drop_offer(state, ctx, state.offers[offer_id])
     for offer_id in list(state.inverse_offers_by_framework.get(framework_id, ())):
         drop_inverse_offer(state, ctx, offer_id)
+    for operation_key in list(state.operations_by_framework.get(framework_id, ())):
+        forget_operation(state, ctx, operation_key)
+    for executor_key in list(state.executors_by_framework.get(framework_id, ())):
+        executor = state.executors[executor_key]
+        change_executor(state, ctx, replace(executor, is_shutdown_wanted=True))
     for key in list(state.tasks_by_framework.get(framework_id, ())):
         task = state.tasks[key]
         if task.state.is_terminal:
