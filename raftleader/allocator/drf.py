@@ -1,31 +1,28 @@
-"""Weighted dominant resource fairness (Ghodsi et al., NSDI'11), in two levels.
+"""Weighted dominant resource fairness (Ghodsi et al., NSDI'11), over a tree of roles.
 
-The free resources of one agent go, as a whole, to the framework that stands first
-and can take them: first the role with the smallest weighted dominant share, then
-in it the framework with the smallest dominant share. Offered counts as held, so the
-order changes with every grant.
+The free resources of one agent go, as far as it may have them, to the framework that
+stands first and can take them: first the role with the smallest weighted dominant
+share (``standing.py``), then in it the framework with the smallest dominant share.
+Offered counts as held, so the order changes with every grant. What one leaves goes
+on to the next.
 
-Shares are compared exactly. A share is held/capacity, divided by the weight; all
-are brought to one denominator (the product of a common multiple of all capacities
-and one of all weights), and only numerators, which are integers, are kept.
+If roles have guarantees that are not met (``quota.py``), all agents are visited twice:
+first for these roles alone, for what is owed to them.
 """
 
 from __future__ import annotations
 
-from bisect import insort
-from math import lcm
 from typing import TYPE_CHECKING
 
 import attrs
 
-from raftleader.allocator.view import (
-    WEIGHT_MILLIS_DEFAULT,
-    AllocationView,
-    Amounts,
-    is_allocatable,
-)
-from raftleader.protocol.ids import AgentId, FrameworkId
-from raftleader.protocol.resources import Resources, split_key
+from raftleader.allocator.portions import Portions, Sees
+from raftleader.allocator.quota import QuotaBook
+from raftleader.allocator.standing import Standing
+from raftleader.allocator.takers import has_gpus, is_allocatable, is_remote
+from raftleader.allocator.view import AllocationView
+from raftleader.protocol.ids import AgentId
+from raftleader.protocol.resources import Resources
 from raftleader.state.commands import Grant
 
 if TYPE_CHECKING:
@@ -43,117 +40,94 @@ class DrfAllocator:
         that frameworks of equal standing do not always get the same machines."""
         if not view.free or not view.frameworks:
             return ()
-        standing = _Standing.of(view)
         agent_ids = list(view.free)
         rng.shuffle(agent_ids)
-        grants: list[Grant] = []
+        run = _Run(view, now_ms)
+        if run.quota is not None and run.quota.owed:
+            for agent_id in agent_ids:
+                run.hand_out(agent_id, only_owed=True)
         for agent_id in agent_ids:
-            rest = view.free[agent_id]
-            while rest:
-                grant = _first_taker(view, standing, agent_id, rest, now_ms)
-                if grant is None:
-                    break
-                grants.append(grant)
-                standing.charge(grant)
-                rest -= grant.resources
-        return tuple(grants)
+            run.hand_out(agent_id)
+        return tuple(run.grants)
 
 
-def _first_taker(
-    view: AllocationView,
-    standing: _Standing,
-    agent_id: AgentId,
-    rest: Resources,
-    now_ms: int,
-) -> Grant | None:
-    has_reserved = any(
-        "(" in key for part in (rest.scalars, rest.ranges, rest.sets) for key in part
-    )
-    for _, role in standing.roles:
-        candidate = rest.for_role(role) if has_reserved else rest
-        if not is_allocatable(candidate):
-            continue
-        for _, framework_id in standing.frameworks[role]:
-            if not view.refuses(framework_id, role, agent_id, candidate, now_ms):
-                return Grant(
-                    framework_id=framework_id,
-                    role=role,
-                    agent_id=agent_id,
-                    resources=candidate,
-                )
-    return None
+class _Run:
+    """One run, as far as it has come."""
 
-
-@attrs.define(kw_only=True)
-class _Standing:
-    """Who stands where: ascending lists of (share, name), kept in order.
-
-    A share is an integer; ``factors`` turn an amount into one.
-    """
-
-    factors: dict[str, int]
-    weight_factors: dict[str, int]
-    role_held: dict[str, dict[str, int]]
-    held: dict[tuple[str, FrameworkId], dict[str, int]]
-    roles: list[tuple[int, str]]
-    frameworks: dict[str, list[tuple[int, FrameworkId]]]
-
-    @classmethod
-    def of(cls, view: AllocationView) -> _Standing:
-        capacity = {name: total for name, total in view.capacity.items() if total > 0}
-        common = lcm(*capacity.values())
-        factors = {name: common // total for name, total in capacity.items()}
-        weights = {
-            role: view.weights.get(role, WEIGHT_MILLIS_DEFAULT)
-            for role in view.frameworks
-        }
-        common_weight = lcm(*weights.values())
-        weight_factors = {role: common_weight // w for role, w in weights.items()}
-
-        held: dict[tuple[str, FrameworkId], dict[str, int]] = {}
-        role_held: dict[str, dict[str, int]] = {}
-        frameworks: dict[str, list[tuple[int, FrameworkId]]] = {}
-        for role, ids in view.frameworks.items():
-            by_framework = view.allocated.get(role, {})
-            sums: dict[str, int] = {}
-            for amounts in by_framework.values():
-                for name, millis in amounts.items():
-                    sums[name] = sums.get(name, 0) + millis
-            role_held[role] = sums
-            order = []
-            for framework_id in ids:
-                own = dict(by_framework.get(framework_id, {}))
-                held[role, framework_id] = own
-                order.append((_share(own, factors), framework_id))
-            frameworks[role] = sorted(order)
-        roles = sorted(
-            (_share(role_held[role], factors) * weight_factors[role], role)
-            for role in view.frameworks
-        )
-        return cls(
-            factors=factors,
-            weight_factors=weight_factors,
-            role_held=role_held,
-            held=held,
-            roles=roles,
-            frameworks=frameworks,
+    def __init__(self, view: AllocationView, now_ms: int) -> None:
+        self.grants: list[Grant] = []
+        self.quota: QuotaBook | None = view.quota_book()
+        self._view = view
+        self._now_ms = now_ms
+        self._has_gpus = bool(view.capacity.get("gpus"))
+        self._portions: dict[AgentId, Portions] = {}
+        self._standing = Standing.of(
+            capacity=view.capacity,
+            weights=view.weights,
+            frameworks=view.frameworks,
+            allocated=view.allocated,
         )
 
-    def charge(self, grant: Grant) -> None:
-        """Count a grant, and move its role and framework back in their lists."""
-        role, framework_id = grant.role, grant.framework_id
-        weight = self.weight_factors[role]
-        role_held, own = self.role_held[role], self.held[role, framework_id]
-        self.roles.remove((_share(role_held, self.factors) * weight, role))
-        self.frameworks[role].remove((_share(own, self.factors), framework_id))
-        for key, millis in grant.resources.scalars.items():
-            name = split_key(key)[0]
-            role_held[name] = role_held.get(name, 0) + millis
-            own[name] = own.get(name, 0) + millis
-        insort(self.roles, (_share(role_held, self.factors) * weight, role))
-        insort(self.frameworks[role], (_share(own, self.factors), framework_id))
+    def hand_out(self, agent_id: AgentId, *, only_owed: bool = False) -> None:
+        """Grant what is free of an agent until nobody takes what is left."""
+        portions = self._portions.get(agent_id)
+        if portions is None:
+            portions = Portions(self._view.free[agent_id])
+            if only_owed:  # or it is visited once
+                self._portions[agent_id] = portions
+        while portions.rest:
+            grant = self._first_taker(agent_id, portions, only_owed=only_owed)
+            if grant is None:
+                return
+            self.grants.append(grant)
+            self._standing.charge(grant.role, grant.framework_id, grant.resources)
+            if self.quota is not None:
+                self.quota.charge(grant.role, grant.resources)
+            portions.take(grant.resources)
 
+    def _first_taker(
+        self, agent_id: AgentId, portions: Portions, *, only_owed: bool
+    ) -> Grant | None:
+        view, now_ms = self._view, self._now_ms
+        agent = view.agents[agent_id]
+        gpus = self._has_gpus and has_gpus(agent)
+        remote = view.region is not None and is_remote(agent, view.region)
+        may_be_kept = gpus or remote
+        for role in self._standing.roles():
+            seen: Sees | None = None
+            candidate: Resources | None = None
+            usual = False
+            for _, framework_id in self._standing.frameworks[role]:
+                taker = view.takers[framework_id]
+                if (may_be_kept or taker.is_picky) and taker.is_never_offered(
+                    role, agent, has_gpus=gpus, is_remote=remote
+                ):
+                    continue
+                if taker.sees != seen:
+                    seen = taker.sees
+                    candidate = self._candidate(role, portions, seen, only_owed)
+                    usual = candidate is not None and is_allocatable(candidate)
+                if candidate is None:
+                    continue
+                if not (
+                    taker.is_enough(role, candidate) if role in taker.least else usual
+                ):
+                    continue
+                if not view.refuses(framework_id, role, agent_id, candidate, now_ms):
+                    return Grant(
+                        framework_id=framework_id,
+                        role=role,
+                        agent_id=agent_id,
+                        resources=candidate,
+                    )
+        return None
 
-def _share(held: Amounts, factors: dict[str, int]) -> int:
-    """The dominant share, as a numerator over the common denominator."""
-    return max((held[n] * factors[n] for n in held if n in factors), default=0)
+    def _candidate(
+        self, role: str, portions: Portions, sees: Sees, only_owed: bool
+    ) -> Resources | None:
+        portion = portions.of(role, sees)
+        if self.quota is None:
+            return portion
+        if only_owed:
+            return self.quota.owed_part(role, portion)
+        return self.quota.allowed(role, portion)

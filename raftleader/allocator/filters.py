@@ -69,10 +69,13 @@ class ShortFilters:
         table = self._by_framework.get(framework_id)
         if table is None:
             return False
-        return any(
-            kept.until_ms > now_ms and kept.resources.contains(candidate)
-            for kept in table.get((role, agent_id), ())
-        )
+        for kept in table.get((role, agent_id), ()):
+            # Mostly just that was refused: comparing is faster than containing.
+            if kept.until_ms > now_ms and (
+                kept.resources == candidate or kept.resources.contains(candidate)
+            ):
+                return True
+        return False
 
     def clear_framework(
         self, framework_id: FrameworkId, roles: tuple[str, ...] = ()

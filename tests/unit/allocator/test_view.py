@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from raftleader.allocator.filters import ShortFilters
-from raftleader.allocator.view import AllocationView, build_view, is_allocatable
+from raftleader.allocator.takers import is_allocatable
+from raftleader.allocator.view import AllocationView, build_view
 from raftleader.protocol.ids import AgentId, FrameworkId
 from raftleader.protocol.resources import parse_resources
 from raftleader.state import commands as c
