@@ -234,9 +234,12 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.invalid(name, f"expected a number, got {_kind(value)}")
         try:
-            return float(value)
+            number = float(value)
         except OverflowError:
             return math.inf if value > 0 else -math.inf
+        if math.isnan(number):
+            raise self.invalid(name, "is not a number")
+        return number
 
     def integer(
         self, name: str, *, least: int = INT64_MIN, most: int = INT64_MAX

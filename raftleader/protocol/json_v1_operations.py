@@ -95,8 +95,12 @@ def _resources(body: Fields, name: str) -> Resources:
 
 
 def _one_resource(body: Fields, name: str) -> Resources:
+    """The resource in a field that is not repeated."""
     body.required_child(name)
-    return _resources(body, name)
+    resources = _resources(body, name)
+    if not resources:
+        raise InvalidResourceError(body.path(name), "must not be empty")
+    return resources
 
 
 def _read_reserve(body: Fields, operation_id: str | None) -> Conversion:
@@ -162,6 +166,10 @@ def _body_of(
     def written(resources: Resources) -> list[JsonObject]:
         return resources_to_json(resources, form=form)
 
+    def one(resources: Resources) -> JsonObject:
+        nothing = {"name": "disk", "type": "SCALAR", "scalar": {"value": 0.0}}
+        return next(iter(written(resources)), nothing)
+
     match operation:
         case Launch(tasks=tasks):
             infos = [task_info_to_json(task, form=form) for task in tasks]
@@ -184,12 +192,12 @@ def _body_of(
             return "DESTROY", {"volumes": written(volumes)}
         case GrowVolume(volume=volume, addition=addition):
             return "GROW_VOLUME", {
-                "volume": written(volume)[0],
-                "addition": written(addition)[0],
+                "volume": one(volume),
+                "addition": one(addition),
             }
         case ShrinkVolume(volume=volume, subtract_millis=millis):
             return "SHRINK_VOLUME", {
-                "volume": written(volume)[0],
+                "volume": one(volume),
                 "subtract": {"value": millis / 1000},
             }
         case UnsupportedOperation(type=kind):

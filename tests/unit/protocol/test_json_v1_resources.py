@@ -196,6 +196,19 @@ def test_resource_that_cannot_be_drops_its_operation_alone() -> None:
     assert create == Create(volumes=EMPTY)
 
 
+def test_volume_of_no_size_cannot_grow() -> None:
+    volume = DISK | {"scalar": {"value": 0}}
+    grow = {"type": "GROW_VOLUME", "grow_volume": {"volume": volume, "addition": DISK}}
+    decoded = decode_call(framework_call("ACCEPT", accept={"operations": grow}))
+    assert isinstance(decoded, Accept)
+    assert decoded.operations == (
+        UnsupportedOperation(
+            type="GROW_VOLUME",
+            problem="accept.operations.grow_volume.volume: must not be empty",
+        ),
+    )
+
+
 @pytest.mark.parametrize(
     ("reserved", "reservations"),
     [

@@ -269,6 +269,14 @@ def test_bad_protobuf_is_refused_by_the_path_of_its_field(
     assert caught.value.path == path
 
 
+def test_double_that_is_no_number_is_refused() -> None:
+    info = {"user": "u", "name": "n", "failover_timeout": math.nan}
+    tree = {"type": "SUBSCRIBE", "subscribe": {"framework_info": info}}
+    body = write_message(PROTOBUF, "scheduler.Call", tree)
+    with pytest.raises(InvalidInputError, match="failover_timeout: is not a number"):
+        decode_call(body, PROTOBUF)
+
+
 @pytest.mark.parametrize(
     "tree",
     [
