@@ -104,7 +104,7 @@ def read_event(fields: Fields) -> Event:
             body = fields.required_child("kill")
             return KillTask(
                 task_id=TaskId(body.required_identifier("task_id")),
-                grace_ms=read_kill_grace_ms(body),
+                grace_ms=read_kill_grace_ms(body, is_order=True),
             )
         case "ACKNOWLEDGED":
             body = fields.required_child("acknowledged")

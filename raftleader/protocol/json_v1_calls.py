@@ -160,7 +160,7 @@ def _read_kill(fields: Fields, framework_id: FrameworkId) -> Call:
         framework_id=framework_id,
         task_id=TaskId(body.required_identifier("task_id")),
         agent_id=_read_agent_id(body),
-        grace_ms=read_kill_grace_ms(body),
+        grace_ms=read_kill_grace_ms(body, is_order=True),
     )
 
 

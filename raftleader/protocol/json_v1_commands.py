@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from raftleader.limits import KILL_GRACE_S_MAX
 from raftleader.protocol.json_v1_fields import Fields, JsonObject
+from raftleader.protocol.json_v1_labels import read_ms
 from raftleader.protocol.tasks import CommandInfo
 
 COMMAND_CHARS_MAX = 128 * 1024
@@ -50,19 +51,18 @@ def command_to_json(command: CommandInfo) -> JsonObject:
     return message
 
 
-def read_kill_grace_ms(fields: Fields) -> int | None:
-    """The grace in the field ``kill_policy``, in milliseconds."""
+def read_kill_grace_ms(fields: Fields, *, is_order: bool = False) -> int | None:
+    """The grace in the field ``kill_policy``, in milliseconds.
+
+    Of an order to kill it must be within its bounds; of a task, ``apply`` sees to it.
+    """
     policy = fields.child("kill_policy")
-    period = policy.child("grace_period") if policy is not None else None
-    return read_grace_ms(period) if period is not None else None
-
-
-def read_grace_ms(period: Fields) -> int:
-    """A ``DurationInfo`` that is to be waited for, in milliseconds."""
-    nanoseconds = period.integer("nanoseconds", least=0, most=_GRACE_NS_MAX)
-    if nanoseconds is None:
-        raise period.invalid("nanoseconds", "is required")
-    return nanoseconds // 10**6
+    if policy is None:
+        return None
+    period = policy.child("grace_period")
+    if is_order and period is not None:
+        period.integer("nanoseconds", least=0, most=_GRACE_NS_MAX)
+    return read_ms(policy, "grace_period")
 
 
 def kill_policy_to_json(grace_ms: int) -> JsonObject:

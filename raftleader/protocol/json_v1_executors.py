@@ -6,13 +6,17 @@ from raftleader.limits import TASK_DATA_BYTES_MAX
 from raftleader.protocol.json_v1_commands import (
     command_to_json,
     read_command,
-    read_grace_ms,
     unsupported_in_command,
     unsupported_in_container,
 )
 from raftleader.protocol.json_v1_fields import Fields, JsonObject
 from raftleader.protocol.json_v1_kinds import InvalidResourceError, ReservationForm
-from raftleader.protocol.json_v1_labels import labels_to_json, ms_to_json, read_labels
+from raftleader.protocol.json_v1_labels import (
+    labels_to_json,
+    ms_to_json,
+    read_labels,
+    read_ms,
+)
 from raftleader.protocol.json_v1_resources import read_resources, resources_to_json
 from raftleader.protocol.resources import EMPTY, Resources
 from raftleader.protocol.tasks import ExecutorInfo, ExecutorType
@@ -31,7 +35,6 @@ def read_executor_info(fields: Fields) -> ExecutorInfo:
     command = fields.child("command")
     if command is not None:
         unsupported += unsupported_in_command(command)
-    grace = fields.child("shutdown_grace_period")
     return ExecutorInfo(
         executor_id=fields.required_identifier("executor_id"),
         type=_TYPES.get(fields.text("type") or ""),
@@ -41,7 +44,7 @@ def read_executor_info(fields: Fields) -> ExecutorInfo:
         name=fields.text("name"),
         data=fields.octets("data", bytes_max=TASK_DATA_BYTES_MAX),
         labels=read_labels(fields),
-        shutdown_grace_ms=read_grace_ms(grace) if grace is not None else None,
+        shutdown_grace_ms=read_ms(fields, "shutdown_grace_period"),
         carried=read_carried(fields, "mesos.ExecutorInfo", _CARRIED),
         unsupported=unsupported,
     )

@@ -29,14 +29,9 @@ from raftleader.protocol.wire.carried import (
     tree_of_carried,
 )
 
-UNSUPPORTED_TASK_FIELDS = (
-    "health_check",
-    "check",
-    "max_completion_time",
-    "limits",
-)
-"""Settings of a task that the agent cannot honour (yet); TASK_ERROR rather than to
-run without them."""
+UNSUPPORTED_TASK_FIELDS = ("limits",)
+"""Settings of a task that no agent honours (yet); TASK_ERROR rather than to run
+without them."""
 
 _CARRIED = ("container", "discovery")
 _PLAIN = frozenset({"name", "task_id", "agent_id", "resources", "command"})

@@ -115,6 +115,27 @@ def test_setting_the_agent_cannot_honour_is_named(name: str, value: Any) -> None
     assert task_from(**{name: value}).unsupported == expected
 
 
+@pytest.mark.parametrize(
+    ("nanoseconds", "grace_ms"),
+    [
+        (0, 0),
+        (1_999_999, 1),
+        (-1, -1),
+        ("2500000000", 2500),
+        (2**63 - 1, 9223372036854),
+    ],
+)
+def test_grace_of_a_task_is_read_as_it_is_for_the_state_to_judge(
+    nanoseconds: Any, grace_ms: int
+) -> None:
+    period = {"nanoseconds": nanoseconds}
+    executor = {"executor_id": {"value": "e"}, "shutdown_grace_period": period}
+    task = task_from(kill_policy={"grace_period": period}, executor=executor)
+    assert task.kill_grace_ms == grace_ms
+    assert task.executor is not None
+    assert task.executor.shutdown_grace_ms == grace_ms
+
+
 def test_checks_and_the_longest_time_are_kept() -> None:
     task = task_from(
         max_completion_time={"nanoseconds": 1_500_000_000},
