@@ -143,8 +143,8 @@ class QuotaBook:
         caps = dict(room)
         for name, owed in self._owed_to_all.items():
             mine = own.get(name, 0)
-            spare = self._available.get(name, 0) - (owed - mine)
-            caps[name] = min(caps.get(name, spare), max(mine, spare))
+            most = max(mine, self._available.get(name, 0) - (owed - mine))
+            caps[name] = min(caps.get(name, most), most)
         return _capped(resources, caps)
 
     def owed_part(self, role: str, resources: Resources) -> Resources | None:
