@@ -19,8 +19,12 @@ from raftleader.protocol.json_v1_executors import (
 )
 from raftleader.protocol.json_v1_fields import Fields, JsonObject
 from raftleader.protocol.json_v1_kinds import ReservationForm
-from raftleader.protocol.json_v1_labels import labels_to_json as labels_to_json
-from raftleader.protocol.json_v1_labels import ms_to_json, read_labels, read_ms
+from raftleader.protocol.json_v1_labels import (
+    labels_to_json,
+    ms_to_json,
+    read_labels,
+    read_ms,
+)
 from raftleader.protocol.json_v1_resources import resources_to_json
 from raftleader.protocol.tasks import ExecutorInfo, TaskInfo
 from raftleader.protocol.wire.carried import (
