@@ -133,7 +133,7 @@ def change_leader(master):
     quotas = master.getQuota()["get_quota"]["status"]
     assert "interop" not in [info["role"] for info in quotas.get("infos", [])]
 
-    machine = {"hostname": "no-such-machine.example"}
+    machine = {"hostname": "no-such-machine.example", "ip": "192.0.2.1"}
     start = {"nanoseconds": int((time.time() + 3600) * 1e9)}
     window = {"machine_ids": [machine], "unavailability": {"start": start}}
     master.updateMaintenanceSchedule([window])
@@ -157,7 +157,7 @@ def reserve(master, agent_id):
 
     def reserved():
         agents = master.getAgents()["get_agents"]["agents"]
-        (agent,) = [a for a in agents if a["agent_info"]["id"] == agent_id]
+        (agent,) = [a for a in agents if a["agent_info"]["id"]["value"] == agent_id]
         return [r for r in agent["total_resources"] if r.get("reservations")]
 
     master.reserveResources(agent_id, [resource])
@@ -166,19 +166,19 @@ def reserve(master, agent_id):
     until(lambda: not reserved(), "the end of the reservation")
 
 
-def look_at_agent(agent):
+def look_at_agent(agent, framework_id):
     assert agent.getHealth()["get_health"]["healthy"] is True
     (task,) = [
         task
         for task in agent.getTasks()["get_tasks"]["launched_tasks"]
-        if task["name"] == "looked-at"
+        if task["framework_id"]["value"] == framework_id
     ]
     assert task["state"] == "TASK_RUNNING"
     containers = agent.getContainers()["get_containers"]["containers"]
     (container,) = [
         container
         for container in containers
-        if container["executor_id"]["value"] == "looked-at"
+        if container["framework_id"]["value"] == framework_id
     ]
     parent = container["container_id"]
     nested = {"value": "inside", "parent": parent}
@@ -219,8 +219,8 @@ def main():
     agents = look_at_leader(master, scheduler.framework_id)
     assert one_task.status["agent_id"] in [a["agent_info"]["id"] for a in agents]
     change_leader(master)
-    reserve(master, one_task.status["agent_id"])
-    look_at_agent(agent)
+    reserve(master, one_task.status["agent_id"]["value"])
+    look_at_agent(agent, scheduler.framework_id)
     scheduler.stop()
     scheduler.join()
     expected = [
