@@ -20,6 +20,9 @@ from raftleader.protocol.wire.media import Media
 PATHS = frozenset({"/api/v1/executor", "/slave(1)/api/v1/executor"})
 CALL_BYTES_MAX = 1024 * 1024
 """Largest UPDATE or MESSAGE: it goes on to the leaders, and updates into their log."""
+_PARTS = frozenset(
+    {"type", "executor_id", "framework_id", "subscribe", "update", "message"}
+)
 _EITHER = f"{Media.JSON.value} or {Media.PROTOBUF.value}"
 
 
@@ -49,7 +52,7 @@ class ExecutorEndpoint:
         try:
             call = decode_call(request.body, media)
         except InvalidInputError as error:
-            return _problem(400, f"Failed to parse body into Call: {error}")
+            return _problem(400, _words_for(error))
         problem = _problem_of(call)
         if problem is not None:
             return _problem(400, f"Failed to validate Executor::Call: {problem}")
@@ -93,6 +96,13 @@ class ExecutorEndpoint:
         if any(key[0] == call.framework_id for key in (*rows, *held)):
             return _problem(400, "Executor cannot be found")
         return _problem(400, "Framework cannot be found")
+
+
+def _words_for(error: InvalidInputError) -> str:
+    if error.problem == "is required" and error.path in _PARTS:
+        problem = f"Expecting '{error.path}' to be present"
+        return f"Failed to validate Executor::Call: {problem}"
+    return f"Failed to convert the body into Call: {error}"
 
 
 def _problem_of(call: Call) -> str | None:

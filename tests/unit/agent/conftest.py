@@ -9,12 +9,24 @@ import attrs
 import pytest
 
 from agent.machine import Machine
-from agent.machine.effects import Effect, Send, StartTask, Turn
-from agent.machine.events import Event, MessageArrived, SessionOpened
+from agent.machine.effects import Effect, Send, SendEvent, StartTask, Turn
+from agent.machine.events import (
+    Event,
+    ExecutorCalled,
+    ExecutorSubscribed,
+    MessageArrived,
+    ProcessStarted,
+    SessionOpened,
+)
+from agent.machine.held import Held
 from agent.machine.tasks import TaskTable
-from agent.records import Identity, ProcessMark, Record
+from agent.records import Ended, ExecutorRun, Identity, ProcessMark, Record
 from agent.recovery import fill_table, recover
+from raftleader.protocol import executor_api
 from raftleader.protocol.agent_rpc import (
+    ExecutorOrder,
+    ExecutorReport,
+    ExecutorReports,
     FromAgent,
     FromNode,
     KillOrder,
@@ -22,25 +34,45 @@ from raftleader.protocol.agent_rpc import (
     NodeHello,
     Registered,
     RunTasks,
+    ShutdownExecutors,
     StatusUpdates,
     TaskOrder,
     UpdatesCommitted,
 )
 from raftleader.protocol.agents import AgentInfo
+from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, FrameworkId, TaskId, TaskKey
-from raftleader.protocol.tasks import CommandInfo, TaskInfo, TaskState, TaskStatus
+from raftleader.protocol.tasks import (
+    CommandInfo,
+    ExecutorInfo,
+    ExecutorType,
+    Source,
+    TaskInfo,
+    TaskState,
+    TaskStatus,
+)
 
 FRAMEWORK = FrameworkId("fw")
+CUSTOM = ExecutorInfo(
+    executor_id="e", type=ExecutorType.CUSTOM, command=CommandInfo(value="run")
+)
 
 
-def order(task: str, **more: object) -> TaskOrder:
+def order(task: str, *, group: tuple[str, ...] = (), **more: object) -> TaskOrder:
     info = TaskInfo(
         name=task,
         task_id=TaskId(task),
         agent_id=AgentId("a1"),
         **{"command": CommandInfo(value="true"), **more},  # type: ignore[arg-type]
     )
-    return TaskOrder(framework_id=FRAMEWORK, framework_name="f", task=info)
+    return TaskOrder(
+        framework_id=FRAMEWORK,
+        framework_name="f",
+        framework=FrameworkInfo(user="u", name="f", checkpoint=True),
+        role="dev",
+        group=tuple(map(TaskId, group)),
+        task=info,
+    )
 
 
 @attrs.define
@@ -79,6 +111,93 @@ class Driver:
         orders = tuple(order(task, **more) for task in tasks)
         return self.hear(RunTasks(term=term, orders=orders))
 
+    def run_for(
+        self,
+        *tasks: str,
+        executor: ExecutorInfo = CUSTOM,
+        is_group: bool = False,
+        **more: object,
+    ) -> list[Effect]:
+        """Tasks for an executor; for the framework's own program if none is named."""
+        if executor.type is not ExecutorType.DEFAULT and not is_group:
+            more.setdefault("command", None)
+        group = tasks if is_group else ()
+        orders = tuple(
+            order(task, group=group, executor=executor, **more) for task in tasks
+        )
+        return self.hear(RunTasks(term=1, orders=orders))
+
+    def run_of(self, executor_id: str = "e") -> ExecutorRun:
+        return self.machine.executors.rows[FRAMEWORK, executor_id].run
+
+    def begin(self, executor_id: str = "e") -> ExecutorRun:
+        """Its process runs."""
+        run = self.run_of(executor_id)
+        self.do(ProcessStarted(run, self.mark(70)))
+        return run
+
+    def subscribe(
+        self,
+        run: ExecutorRun,
+        stream: int = 1,
+        *,
+        tasks: tuple[str, ...] = (),
+        updates: tuple[TaskStatus, ...] = (),
+    ) -> list[Effect]:
+        call = executor_api.Subscribe(
+            executor_id=run.executor_id,
+            framework_id=FRAMEWORK,
+            unacknowledged_tasks=tuple(order(task).task for task in tasks),
+            unacknowledged_updates=updates,
+        )
+        return self.do(ExecutorSubscribed(run, stream, call))
+
+    def say(self, run: ExecutorRun, status: TaskStatus) -> list[Effect]:
+        """An update of an executor."""
+        call = executor_api.Update(
+            executor_id=run.executor_id, framework_id=FRAMEWORK, status=status
+        )
+        return self.do(ExecutorCalled(run, call))
+
+    def status(
+        self, task: str, state: TaskState, uuid: int = 100, **more: object
+    ) -> TaskStatus:
+        """An update as an executor makes it."""
+        return TaskStatus(
+            task_id=TaskId(task),
+            state=state,
+            source=Source.EXECUTOR,
+            uuid=uuid.to_bytes(16, "big"),
+            **more,  # type: ignore[arg-type]
+        )
+
+    def events(self, effects: list[Effect]) -> list[executor_api.Event]:
+        return [e.event for e in effects if isinstance(e, SendEvent)]
+
+    def reports(self, effects: list[Effect]) -> list[ExecutorReport]:
+        return [
+            report
+            for message in self.sent(effects)
+            if isinstance(message, ExecutorReports)
+            for report in message.reports
+        ]
+
+    def commit_reports(self, *reports: ExecutorReport) -> list[Effect]:
+        uuids = tuple(report.uuid for report in reports)
+        return self.hear(UpdatesCommitted(term=1, uuids=uuids))
+
+    def shut_down(self, executor_id: str = "e") -> list[Effect]:
+        one = ExecutorOrder(framework_id=FRAMEWORK, executor_id=executor_id)
+        return self.hear(ShutdownExecutors(term=1, orders=(one,)))
+
+    def held(self, task: str) -> Held:
+        return self.machine.tasks.held[self.key(task)]
+
+    def ends(self) -> dict[str, TaskStatus]:
+        """Ends on the disk, by task."""
+        found = [r for r in self.records if isinstance(r, Ended)]
+        return {record.task_id: record.status for record in found}
+
     def kill(
         self, task: str, *, grace_ms: int | None = None, term: int = 1
     ) -> list[Effect]:
@@ -108,10 +227,11 @@ class Driver:
     def starts(self, effects: list[Effect]) -> list[str]:
         return [e.order.task.task_id for e in effects if isinstance(e, StartTask)]
 
-    def commit_all(self, effects: list[Effect]) -> None:
-        """Commit what was sent, and what follows from that."""
+    def commit_all(self, effects: list[Effect]) -> list[Effect]:
+        """Commit what was sent, and what follows from that; the last effects."""
         while updates := self.updates(effects):
             effects = self.commit(*updates)
+        return effects
 
 
 @pytest.fixture
