@@ -14,6 +14,7 @@ import attrs
 
 from raftleader.protocol.resource_keys import kind_of_key, may_use
 from raftleader.protocol.resources import EMPTY, Resources, split_key
+from raftleader.state.resource_checks import is_indivisible
 
 
 class Sees(NamedTuple):
@@ -42,14 +43,13 @@ def traits_of(key: str) -> KeyTraits:
     if "|" not in key:
         return KeyTraits(name, role, False, False, False, True)
     kind = kind_of_key(key)
-    is_whole_disk = kind.source is not None and kind.source.type in ("MOUNT", "BLOCK")
     return KeyTraits(
         name=name,
         role=role,
         is_shared=kind.is_shared,
         is_revocable=kind.is_revocable,
         is_refined=len(kind.reservations) > 1,
-        is_divisible=not is_whole_disk and kind.volume is None,
+        is_divisible=not is_indivisible(key),
     )
 
 

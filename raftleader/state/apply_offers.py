@@ -25,6 +25,7 @@ from raftleader.state.commands import (
 )
 from raftleader.state.context import Context
 from raftleader.state.outcomes import Accepted, Outcome
+from raftleader.state.quota_limits import QuotaLimits
 from raftleader.state.resource_checks import divided_part, resources_problem
 from raftleader.state.tables import (
     add_offer,
@@ -45,8 +46,9 @@ def apply_grant_offers(
     out, and will be granted by a later run.
     """
     timeout_ms = min(max(command.offer_timeout_ms, 0), TIME_MS_MAX)
+    limits = QuotaLimits(state)
     for number, grant in enumerate(command.grants):
-        if _fits(state, grant):
+        if _fits(state, grant) and limits.allows(grant.role, grant.resources):
             offer = OutstandingOffer(
                 id=OfferId(f"{ctx.make_id('O')}-{number}"),
                 framework_id=grant.framework_id,
@@ -57,6 +59,7 @@ def apply_grant_offers(
                 expires_ms=ctx.now_ms + timeout_ms,
             )
             add_offer(state, ctx, offer)
+            limits.count(grant.role, grant.resources)
     return Accepted()
 
 

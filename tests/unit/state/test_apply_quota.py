@@ -5,7 +5,8 @@ import pytest
 from raftleader.protocol.offers import Reserve
 from raftleader.protocol.operator_values import Quota
 from raftleader.protocol.resource_keys import Reservation, ResourceKind, key_of_kind
-from raftleader.protocol.resources import Resources
+from raftleader.protocol.resources import Resources, parse_resources
+from raftleader.state import commands as c
 from raftleader.state import operator_commands as o
 from raftleader.state.outcomes import Refusal, Rejected
 from raftleader.state.roles import known_roles, role_holdings
@@ -134,3 +135,22 @@ def test_known_roles_are_all_that_anything_names_and_those_above(trial: Trial) -
         "eng/db",
         "web",
     ]
+
+
+def test_offers_decided_before_a_limit_was_set_do_not_exceed_it(trial: Trial) -> None:
+    agent = trial.register("cpus:8;cpus(eng):4")
+    framework = trial.subscribe(roles=("eng/web",))
+    trial.accepted(o.SetQuotas(quotas={"eng": Quota(limits={"cpus": 6_000})}))
+    grants = tuple(
+        c.Grant(
+            framework_id=framework,
+            role="eng/web",
+            agent_id=agent,
+            resources=parse_resources(resources),
+        )
+        for resources in ("cpus:3", "cpus:2", "cpus:2", "cpus:1", "cpus(eng):4")
+    )
+    trial.accepted(c.GrantOffers(grants=grants, offer_timeout_ms=1_000))
+    made = [str(offer.resources) for offer in trial.state.offers.values()]
+    # What is reserved is the role's, whatever its limit.
+    assert made == ["cpus:3", "cpus:2", "cpus:1", "cpus(eng):4"]
