@@ -15,6 +15,7 @@ import raftleader
 from raftleader.cli import (
     commands_client,
     commands_cluster,
+    commands_exec,
     commands_journal,
     commands_local,
     commands_measure,
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 commands_local.register(app)
 commands_client.register(app)
+commands_exec.register(app)
 commands_cluster.register(app)
 commands_measure.register(app)
 commands_members.register(app)
