@@ -21,6 +21,7 @@ import attrs
 import trio
 
 from raftleader.api.app import build_handler
+from raftleader.api.mesos_facts import NodeFacts
 from raftleader.garbage import tuned_garbage_collection
 from raftleader.httpd.messages import Handler
 from raftleader.httpd.server import serve_http
@@ -182,7 +183,9 @@ async def run_node(
             try:
                 async with trio.open_nursery() as nursery:
                     http: str = await nursery.start(
-                        http_server, build_handler(service), config.http
+                        http_server,
+                        build_handler(service, _facts_of(config)),
+                        config.http,
                     )
                     if config.http_advertise is None:
                         service.http_address = http
@@ -206,6 +209,10 @@ async def run_node(
                     )
             finally:
                 log_scope.cancel()
+
+
+def _facts_of(config: NodeConfig) -> NodeFacts:
+    return NodeFacts(flags=config.flags(), log_file=config.external_log_file)
 
 
 async def _run_log(

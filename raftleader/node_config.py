@@ -46,6 +46,8 @@ class NodeConfig:
         is_joining: The group of leader nodes exists, and ``members`` are those it has
             now, besides this new one: it waits until it is added. Means nothing once
             this node has run.
+        external_log_file: Where this node's log is put by whoever started it; may be
+            read over the API.
     """
 
     cluster_id: str
@@ -62,6 +64,7 @@ class NodeConfig:
     heartbeat_interval_s: float = limits.HEARTBEAT_INTERVAL_S
     raft: RaftSettings = attrs.field(factory=RaftSettings)
     is_joining: bool = False
+    external_log_file: Path | None = None
 
     def __attrs_post_init__(self) -> None:
         for name in ("cluster_id", "node_id"):
@@ -80,6 +83,25 @@ class NodeConfig:
             if weight <= 0:
                 raise ConfigError(f"weights: that of {role!r} must be more than 0")
 
+    def flags(self) -> dict[str, str]:
+        """The settings as text, by name, for whoever may look at them."""
+        flags = {
+            field.name: getattr(self, field.name)
+            for field in attrs.fields(type(self))
+            if field.name not in ("members", "weights", "raft", "engine")
+        }
+        flags["engine"] = self.log_engine.value
+        flags["members"] = _pairs(self.members)
+        flags["weights"] = _pairs(
+            {role: millis / 1000 for role, millis in (self.weights or {}).items()}
+        )
+        flags |= attrs.asdict(self.raft)
+        return {
+            name: str(value)
+            for name, value in sorted(flags.items())
+            if value not in (None, "")
+        }
+
     @property
     def log_engine(self) -> Engine:
         """What ``engine`` means here; never ``AUTO``."""
@@ -87,3 +109,7 @@ class NodeConfig:
             return self.engine
         is_alone = len(self.members) == 1 and not self.is_joining
         return Engine.SINGLE_NODE if is_alone else Engine.RAFT
+
+
+def _pairs(table: Mapping[str, object]) -> str:
+    return ",".join(f"{name}={value}" for name, value in sorted(table.items()))

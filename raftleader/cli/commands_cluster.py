@@ -91,6 +91,10 @@ def leader(
             help="Kept before a snapshot, for nodes that are a little behind.  [10000]"
         ),
     ] = None,
+    external_log_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Its log, to be read over the API.  [none]"),
+    ] = None,
     config: Config = None,
     log_level: LogLevel = None,
     die_with_fd: Lifeline = None,
@@ -119,6 +123,7 @@ def leader(
         "agent_timeout_s": agent_timeout_s,
         "snapshot_entries": snapshot_entries,
         "keep_entries": keep_entries,
+        "external_log_file": external_log_file,
         "log_level": log_level,
     }
 

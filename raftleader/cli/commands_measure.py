@@ -127,6 +127,24 @@ def http(
 
 
 @bench_app.command()
+def state(
+    agents: Annotated[int, typer.Option(min=1, help="Registered agents.")] = 5_000,
+    tasks: Annotated[int, typer.Option(min=1, help="Running tasks.")] = 50_000,
+    reads: Annotated[int, typer.Option(min=1, help="How often.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """Measure /state of a large cluster: how long it takes, and whom it holds up.
+
+    Example: raftleader bench state --agents 5000 --tasks 50000 --json
+    """
+    from raftleader.cli.bench_state import bench_state
+
+    run_measurement(
+        lambda output: bench_state(agents, tasks, reads, output), as_json=as_json
+    )
+
+
+@bench_app.command()
 def snapshot(
     agents: Annotated[int, typer.Option(min=1, help="Registered agents.")] = 50_000,
     tasks: Annotated[int, typer.Option(min=1, help="Running tasks.")] = 200_000,

@@ -71,6 +71,7 @@ def node_config_of(section: LeaderSection) -> NodeConfig:
         weights=section.weight_table(),
         offer_timeout_s=section.offer_timeout_s,
         agent_timeout_s=section.agent_timeout_s,
+        external_log_file=section.external_log_file,
         raft=RaftSettings(
             snapshot_entries=section.snapshot_entries,
             keep_entries=section.keep_entries,

@@ -21,6 +21,7 @@ LEADERS_MAX, AGENTS_MAX = 9, 100
 """More of either on one machine shows nothing that fewer do not."""
 PORTS_OF_A_LEADER = 3
 ENGINES = ("auto", "raft", "pysyncobj", "single_node")
+LOG_NAME = "log"
 MEMORY_SHARE = 0.75
 """Of the machine's memory goes to tasks; the rest is for everything else."""
 TASK_PORTS = (31_000, 31_999)
@@ -62,7 +63,7 @@ class NodePlan:
 
     @property
     def log_file(self) -> Path:
-        return self.folder / "log"
+        return self.folder / LOG_NAME
 
 
 @attrs.frozen(kw_only=True)
@@ -123,6 +124,7 @@ def _plan_leader(
     for peer in peers:
         arguments += ["--peer", peer]
     arguments += ["--engine", options.engine, "--log-level", options.log_level]
+    arguments += ["--external-log-file", str(folder / LOG_NAME)]
     return NodePlan(
         name=name, address=address, folder=folder, arguments=tuple(arguments)
     )

@@ -58,6 +58,8 @@ class LeaderSection:
         agent_timeout_s: An agent silent for so long is unreachable.
         snapshot_entries: Of the log between two snapshots (engine ``raft``).
         keep_entries: Kept before a snapshot, for nodes that are a little behind.
+        external_log_file: Where whoever starts the node puts its log; read over the
+            API. With none nobody reads it there.
     """
 
     node_id: str = "leader"
@@ -80,6 +82,7 @@ class LeaderSection:
         default=SNAPSHOT_ENTRIES, validator=_check_entries
     )
     keep_entries: int = attrs.field(default=KEEP_ENTRIES, validator=_check_entries)
+    external_log_file: Path | None = None
     log_level: str = "info"
 
     def weight_table(self) -> dict[str, int] | None:
