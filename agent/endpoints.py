@@ -1,24 +1,42 @@
-"""The agent's HTTP port: who it is, how it is, and the files of its sandboxes.
+"""The agent's HTTP port but for executors: the pages of Mesos' agent, and the
+operator API.
 
-Answers in the words of Mesos' agent where it has any. There is no way to change
-anything from here.
+Pages are found with and without ``/slave(1)`` before them, ``.json`` and a slash
+after them.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 
 import attrs
 import msgspec
+import trio
 
 from agent.checkpoint import RunBlocking
 from agent.config import AgentConfig
-from agent.file_access import READ_BYTES_MAX, list_folder, open_file, read_at
-from agent.leader_link import LeaderLinks
-from agent.machine import Machine
-from raftleader import __version__
+from agent.file_access import (
+    CONTAINERS,
+    READ_BYTES_MAX,
+    list_folder,
+    open_file,
+    read_at,
+)
+from agent.nested.containers import NestedContainers
+from agent.operator_api.api import OperatorApi
+from agent.operator_api.containers_page import (
+    Row,
+    container_rows,
+    row_to_statistics,
+    row_to_v0,
+)
+from agent.operator_api.facts import flags_of, version_document
+from agent.operator_api.metrics import Metrics
+from agent.operator_api.v0_state import state_document
+from agent.view import AgentView, ContainerView
 from raftleader.errors import InvalidInputError
 from raftleader.httpd.messages import (
     Answer,
@@ -28,75 +46,120 @@ from raftleader.httpd.messages import (
     Stream,
     StreamWriter,
 )
-from raftleader.protocol.agents import Attribute
-from raftleader.protocol.resources import Resources, format_millis, format_resources
+from raftleader.httpd.writing import text_response
+from raftleader.protocol.json_v1_fields import JsonObject
 
 READ_BYTES_DEFAULT = 64 * 1024
 DOWNLOAD_CHUNK_BYTES = 256 * 1024
+PREFIX = "/slave(1)"
+API_PATH = "/api/v1"
 
 _JSON = (("Content-Type", "application/json"),)
+_CALLBACK = re.compile(r"[A-Za-z_$][\w$.]{0,127}\Z")
 
 
-@attrs.define(eq=False)
+def _nothing() -> JsonObject:
+    return {}
+
+
+@attrs.define(eq=False, kw_only=True)
 class Endpoints:
-    """Answers requests; :meth:`handle` is the handler to serve."""
+    """Answers requests; :meth:`handle` is the handler to serve. ``run`` has to run
+    as long as it is served.
+
+    Attributes:
+        own_facts: What is only ours, for ``raftleader`` in ``/state``.
+        is_registered: Whether a leader knows the agent just now.
+    """
 
     config: AgentConfig
-    machine: Machine
-    links: LeaderLinks
+    view: AgentView
     run_blocking: RunBlocking
+    own_facts: Callable[[], JsonObject] = _nothing
+    is_registered: Callable[[], bool] = lambda: True
+    nested: NestedContainers = attrs.field(init=False)
+    metrics: Metrics = attrs.field(init=False)
+    api: OperatorApi = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        work_dir = self.config.work_dir
+        self.nested = NestedContainers(
+            self.view, work_dir / CONTAINERS, str(work_dir.absolute())
+        )
+        self.metrics = Metrics(self.view, self.nested, self.is_registered)
+        self.api = OperatorApi(
+            self.config, self.view, self.nested, self.metrics, self.run_blocking
+        )
+
+    async def run(
+        self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Watch over what operators started, until cancelled; then end it."""
+        await self.api.run(task_status=task_status)
 
     def handle(self, request: Request) -> Answer | Deferred:
-        route = _ROUTES.get(request.path)
+        path = request.path.removeprefix(PREFIX)
+        if len(path) > 1:
+            path = path.rstrip("/")
+        if path == API_PATH or path.startswith(f"{API_PATH}/"):
+            return self.api.handle(request)
+        route = _ROUTES.get(path.removesuffix(".json"))
         if route is None:
-            return _problem(404, f"there is no {request.path} here")
+            return text_response(404, f"there is no {request.path} here")
         if request.method not in ("GET", "HEAD"):
-            return _problem(405, "only GET is understood", (("Allow", "GET, HEAD"),))
+            answer = text_response(405, "only GET is understood")
+            allowed = (*answer.headers, ("Allow", "GET, HEAD"))
+            return attrs.evolve(answer, headers=allowed)
         try:
             return route(self, request)
         except InvalidInputError as error:
-            return _problem(400, str(error))
+            return text_response(400, str(error))
 
     def _health(self, request: Request) -> Answer:
         return Response(status=200)
 
     def _version(self, request: Request) -> Answer:
-        return _json({"version": __version__})
+        return _json(request, version_document())
+
+    def _flags(self, request: Request) -> Answer:
+        return _json(request, {"flags": flags_of(self.config)})
+
+    def _snapshot(self, request: Request) -> Answer:
+        return _json(request, self.metrics.snapshot())
 
     def _state(self, request: Request) -> Answer:
-        machine = self.machine
-        info = machine.info
+        document = state_document(self.view, flags_of(self.config))
+        facts = self.own_facts()
+        cluster_id = facts.get("cluster_id", "")
         return _json(
-            {
-                "id": machine.identity.agent_id,
-                "key": machine.identity.key,
-                "cluster_id": machine.identity.cluster_id,
-                "hostname": info.hostname,
-                "ip": info.ip,
-                "port": info.port,
-                "version": info.version,
-                "resources": _resources(info.resources),
-                "attributes": {a.name: _attribute(a) for a in info.attributes},
-                "is_registered": machine.is_registered,
-                "term": machine.term,
-                "leader_sessions": self.links.open_count,
-                "bad_frames": self.links.bad_frames,
-                "fenced_messages": machine.fenced_count,
-                "updates_pending": machine.tasks.updates.pending_count,
-                "tasks": [
-                    {
-                        "framework_id": held.key[0],
-                        "id": held.key[1],
-                        "name": held.name,
-                        "state": held.state.value,
-                        "resources": _resources(held.resources),
-                        "pid": held.mark.pid if held.mark else None,
-                        "is_being_killed": held.kill_message is not None,
-                    }
-                    for _, held in sorted(machine.tasks.held.items())
-                ],
-            }
+            request, document | {"cluster_id": cluster_id, "raftleader": facts}
         )
+
+    def _containers(self, request: Request) -> Deferred:
+        wanted = _wanted(request)
+        return self._rows(request, wanted, row_to_v0)
+
+    def _statistics(self, request: Request) -> Deferred:
+        return self._rows(request, lambda container: True, row_to_statistics)
+
+    def _rows(
+        self,
+        request: Request,
+        wanted: Callable[[ContainerView], bool],
+        to_element: Callable[[Row], JsonObject],
+    ) -> Deferred:
+        async def answer() -> Answer:
+            rows = await container_rows(
+                self.view,
+                self.nested,
+                self.run_blocking,
+                shows_nested=False,
+                shows_standalone=False,
+                wanted=wanted,
+            )
+            return _json(request, [to_element(row) for row in rows])
+
+        return _guarded(answer)
 
     def _read(self, request: Request) -> Deferred:
         path = _path(request)
@@ -110,10 +173,11 @@ class Endpoints:
                 read_at, self.config.sandbox_root, path, offset, length
             )
             return _json(
+                request,
                 {
                     "offset": size if offset < 0 else offset,
                     "data": data.decode(errors="replace"),
-                }
+                },
             )
 
         return _guarded(answer)
@@ -123,9 +187,15 @@ class Endpoints:
 
         async def answer() -> Answer:
             root = self.config.sandbox_root
-            return _json(await self.run_blocking(list_folder, root, path))
+            entries = await self.run_blocking(list_folder, root, path)
+            return _json(request, [entry.to_v0() for entry in entries])
 
         return _guarded(answer)
+
+    def _debug(self, request: Request) -> Answer:
+        root = self.config.sandbox_root
+        folders = {"frameworks": root, CONTAINERS: root.with_name(CONTAINERS)}
+        return _json(request, {name: str(folder) for name, folder in folders.items()})
 
     def _download(self, request: Request) -> Deferred:
         path = _path(request)
@@ -182,10 +252,15 @@ Route = Callable[[Endpoints, Request], Answer | Deferred]
 _ROUTES: dict[str, Route] = {
     "/health": Endpoints._health,
     "/version": Endpoints._version,
+    "/flags": Endpoints._flags,
     "/state": Endpoints._state,
+    "/containers": Endpoints._containers,
+    "/monitor/statistics": Endpoints._statistics,
+    "/metrics/snapshot": Endpoints._snapshot,
     "/files/read": Endpoints._read,
     "/files/browse": Endpoints._browse,
     "/files/download": Endpoints._download,
+    "/files/debug": Endpoints._debug,
 }
 
 
@@ -196,13 +271,34 @@ def _guarded(answer: Deferred) -> Deferred:
         try:
             return await answer()
         except FileNotFoundError:
-            return _problem(404, "there is no such file")
+            return text_response(404, "there is no such file")
         except InvalidInputError as error:
-            return _problem(400, str(error))
+            return text_response(400, str(error))
         except OSError as error:
-            return _problem(500, f"cannot read the file: {error.strerror}")
+            return text_response(403, f"cannot read the file: {error.strerror}")
 
     return guarded
+
+
+def _wanted(request: Request) -> Callable[[ContainerView], bool]:
+    """What ``/containers`` was asked for. Raises InvalidInputError."""
+    query = request.query
+    container_id = query.get("container_id")
+    framework_id = query.get("framework_id")
+    executor_id = query.get("executor_id")
+    if container_id is not None and (framework_id or executor_id) is not None:
+        raise InvalidInputError("container_id", "stands alone")
+    if executor_id is not None and framework_id is None:
+        raise InvalidInputError("executor_id", "needs a framework_id")
+
+    def is_wanted(container: ContainerView) -> bool:
+        return (
+            container_id in (None, container.container_id)
+            and framework_id in (None, container.framework_id)
+            and executor_id in (None, container.executor_id)
+        )
+
+    return is_wanted
 
 
 def _path(request: Request) -> str:
@@ -225,30 +321,15 @@ def _integer(request: Request, name: str, default: int, *, least: int) -> int:
     return value
 
 
-def _json(value: Any) -> Response:
-    return Response(status=200, headers=_JSON, body=msgspec.json.encode(value))
-
-
-def _problem(
-    status: int, text: str, headers: tuple[tuple[str, str], ...] = ()
-) -> Response:
-    plain = ("Content-Type", "text/plain; charset=utf-8")
-    return Response(status=status, headers=(plain, *headers), body=text.encode())
-
-
-def _resources(resources: Resources) -> dict[str, Any]:
-    """Scalars as numbers, the rest in Mesos' text form, as its agent shows them."""
-    shown: dict[str, Any] = {k: v / 1000 for k, v in resources.scalars.items()}
-    rest = Resources(ranges=resources.ranges, sets=resources.sets)
-    for part in filter(None, format_resources(rest).split(";")):
-        key, _, value = part.partition(":")
-        shown[key] = value
-    return shown
-
-
-def _attribute(attribute: Attribute) -> str:
-    if attribute.scalar_millis is not None:
-        return format_millis(attribute.scalar_millis)
-    if attribute.ranges:
-        return f"[{', '.join(f'{b}-{e}' for b, e in attribute.ranges)}]"
-    return attribute.text or ""
+def _json(request: Request, value: Any) -> Response:
+    """As JSON, or as a call of the function that ``jsonp`` names."""
+    body = msgspec.json.encode(value)
+    callback = request.query.get("jsonp")
+    if not callback:
+        return Response(status=200, headers=_JSON, body=body)
+    if not _CALLBACK.match(callback):
+        raise InvalidInputError("jsonp", "is not the name of a function")
+    script = (("Content-Type", "text/javascript"),)
+    return Response(
+        status=200, headers=script, body=b"%b(%b);" % (callback.encode(), body)
+    )

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from support.fake_agent_view import FakeAgentView
 
 from agent.config import AgentConfig
 from agent.endpoints import Endpoints
 from agent.file_access import READ_BYTES_MAX
-from agent.inbox import Inbox
-from agent.leader_link import LeaderLinks
-from agent.machine import Machine
-from agent.machine.tasks import TaskTable
-from agent.records import Identity
 from raftleader import __version__
 from raftleader.httpd.messages import Request, Response, Stream
-from raftleader.protocol.agent_rpc import TaskOrder
-from raftleader.protocol.agents import AgentInfo, Attribute
-from raftleader.protocol.ids import AgentId, FrameworkId, TaskId
-from raftleader.protocol.resources import parse_resources
-from raftleader.protocol.tasks import CommandInfo, TaskInfo
 
 SANDBOX = "frameworks/fw/tasks/t"
 
@@ -66,62 +56,74 @@ class Chunks:
 
 @pytest.fixture
 def client(tmp_path: Path) -> Client:
-    config = AgentConfig(leaders=("mem://n1",), work_dir=tmp_path)
     sandbox = tmp_path / SANDBOX
     sandbox.mkdir(parents=True)
     (sandbox / "stdout").write_bytes(b"one \xff two")
-    info = AgentInfo(
-        hostname="h",
-        ip="127.0.0.1",
-        port=5051,
-        resources=parse_resources("cpus:1.5;mem:64;ports:[1-2];gpus:{a}"),
-        attributes=(
-            Attribute(name="rack", text="r1"),
-            Attribute(name="level", scalar_millis=1500),
-            Attribute(name="span", ranges=((1, 2), (5, 9))),
+    view = FakeAgentView()
+    view.add_container("c1", sandbox)
+    view.add_container("c2", sandbox, parent="c1")
+    endpoints = Endpoints(
+        config=AgentConfig(leaders=("mem://n1",), work_dir=tmp_path),
+        view=view,
+        run_blocking=inline,
+    )
+    return Client(endpoints)
+
+
+async def test_health_is_empty_and_the_version_can_be_counted(client: Client) -> None:
+    answer = await client.ask("/health")
+    assert (answer.status, answer.body) == (200, b"")
+    version = await client.json("/version")
+    assert [part.isdecimal() for part in version["version"].split(".")] == [True] * 3
+    assert version["raftleader_version"] == __version__
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            "/state",
+            "/state/",
+            "/state.json",
+            "/slave(1)/state",
+            "/slave(1)/state.json",
         ),
-    )
-    table = TaskTable(lambda: b"u" * 16)
-    identity = Identity(key="k", agent_id=AgentId("a1"), cluster_id="c")
-    machine = Machine(identity, info, table)
-    task = TaskInfo(
-        name="a name",
-        task_id=TaskId("t"),
-        agent_id=AgentId("a1"),
-        resources=parse_resources("cpus:0.5"),
-        command=CommandInfo(value="true"),
-    )
-    table.run(TaskOrder(framework_id=FrameworkId("fw"), framework_name="f", task=task))
-    links = LeaderLinks(config, {}, Inbox(), random.Random(1))
-    return Client(Endpoints(config, machine, links, inline))
+        *("/health", "/flags", "/version/", "/containers", "/metrics/snapshot"),
+        *("/monitor/statistics", "/monitor/statistics.json", "/files/debug"),
+    ],
+)
+async def test_page_is_found_under_its_names(client: Client, path: str) -> None:
+    assert (await client.ask(path)).status == 200
 
 
-async def test_health_and_version_are_plain(client: Client) -> None:
-    assert (await client.ask("/health")).status == 200
-    assert await client.json("/version") == {"version": __version__}
+async def test_containers_of_executors_are_shown_and_can_be_chosen(
+    client: Client,
+) -> None:
+    (shown,) = await client.json("/containers")
+    assert (shown["container_id"], shown["framework_id"]) == ("c1", "F-1")
+    assert shown["statistics"]["cpus_limit"] == 1.0
+    assert shown["status"] == {"container_id": {"value": "c1"}}
+    for query in ({"container_id": "c1"}, {"framework_id": "F-1", "executor_id": "e1"}):
+        assert len(await client.json("/containers", **query)) == 1
+    for query in ({"container_id": "x"}, {"framework_id": "x"}):
+        assert await client.json("/containers", **query) == []
+    for query in (
+        {"executor_id": "e1"},
+        {"container_id": "c1", "framework_id": "F-1"},
+    ):
+        assert (await client.ask("/containers", **query)).status == 400
+    (element,) = await client.json("/monitor/statistics")
+    assert element["executor_id"] == element["source"] == "e1"
+    assert "container_id" not in element
 
 
-async def test_state_tells_who_and_what(client: Client) -> None:
-    state = await client.json("/state")
-    assert (state["id"], state["key"], state["cluster_id"]) == ("a1", "k", "c")
-    assert state["resources"] == {
-        "cpus": 1.5,
-        "mem": 64.0,
-        "ports": "[1-2]",
-        "gpus": "{a}",
-    }
-    assert state["attributes"] == {"rack": "r1", "level": "1.5", "span": "[1-2, 5-9]"}
-    assert state["tasks"] == [
-        {
-            "framework_id": "fw",
-            "id": "t",
-            "name": "a name",
-            "state": "TASK_STARTING",
-            "resources": {"cpus": 0.5},
-            "pid": None,
-            "is_being_killed": False,
-        }
-    ]
+async def test_page_is_made_a_script_for_a_callback(client: Client) -> None:
+    answer = await client.ask("/version", jsonp="a.b")
+    assert answer.headers == (("Content-Type", "text/javascript"),)
+    assert answer.body.startswith(b'a.b({"version":')
+    assert answer.body.endswith(b");")
+    for path in ("/version", "/containers"):
+        assert (await client.ask(path, jsonp="alert(1)")).status == 400
 
 
 async def test_files_are_read_in_the_shape_of_mesos(client: Client) -> None:
