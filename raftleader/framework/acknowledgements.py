@@ -102,11 +102,14 @@ class Acknowledger:
             await self._room.wait()
 
     async def run(self) -> None:
-        """Send what is queued, until cancelled."""
+        """Send what is queued, until cancelled or the session has ended."""
         while True:
             await self._wake.wait()
             self._wake = trio.Event()
-            link = await self._subscription.wait_link()
+            try:
+                link = await self._subscription.wait_link()
+            except RaftLeaderError:
+                return  # whoever reads the stream tells why, if it is an error
             while self._queue and not link.ended.is_set():
                 batch = self._queue[:BATCH_MAX]
                 rest = await self._send(link, batch)

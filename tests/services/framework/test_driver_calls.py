@@ -366,3 +366,19 @@ async def test_call_on_its_way_when_the_session_ends_may_have_happened(
 async def driver_that_ends(driver):
     with pytest.raises(FrameworkEndedError):
         await driver.run()
+
+
+async def test_teardown_succeeds_while_acknowledgements_wait(
+    autojump_clock, cluster, recorder
+):
+    node = cluster["a"]
+    async with cluster.driver(recorder, "a") as driver:
+        node.refuse["Acknowledge"] = ("503 Unavailable", "busy")
+        await node.send(cluster.update("t-1", number=1))
+        await trio.sleep(0.01)
+        await node.send(cluster.update("t-2", number=2))
+        await trio.sleep(0.03)  # the first is sent again soon
+        node.lose.append("Teardown")
+        node.first_events = [Error(message="Framework has been removed")]
+        await driver.teardown()
+    assert names(node) == ["Acknowledge", "Teardown"]
