@@ -17,6 +17,7 @@ from raftleader.protocol.constraints import OfferConstraints
 from raftleader.protocol.frameworks import FrameworkInfo, role_problem
 from raftleader.protocol.resources import format_millis
 from raftleader.state.bounds import SCALAR_MILLIS_MAX, WEIGHT_MILLIS_MAX
+from raftleader.state.offer_constraints import constraints_problem
 from raftleader.state.resource_checks import (
     is_made,
     keys_of,
@@ -86,13 +87,7 @@ def roles_problem(
             f"Suppressed roles {{ {', '.join(foreign)} }} are not contained in the set"
             " of roles"
         )
-    for role in sorted(constraints):
-        if role not in info.roles:
-            return (
-                f"Offer constraints specify `role_constraints` for a role '{role}'"
-                " not contained in the set of roles"
-            )
-    return None
+    return constraints_problem(constraints, info.roles)
 
 
 def change_problem(old: FrameworkInfo, new: FrameworkInfo) -> str | None:
