@@ -372,13 +372,19 @@ async def test_teardown_succeeds_while_acknowledgements_wait(
     autojump_clock, cluster, recorder
 ):
     node = cluster["a"]
-    async with cluster.driver(recorder, "a") as driver:
+
+    async def lead_again():
+        await trio.sleep(0.2)
+        node.role = "leads"
+
+    async with cluster.driver(recorder, "a") as driver, trio.open_nursery() as nursery:
         node.refuse["Acknowledge"] = ("503 Unavailable", "busy")
         await node.send(cluster.update("t-1", number=1))
         await trio.sleep(0.01)
         await node.send(cluster.update("t-2", number=2))
-        await trio.sleep(0.03)  # the first is sent again soon
-        node.lose.append("Teardown")
+        await trio.sleep(0.01)
+        node.crash_on.append("Teardown")
         node.first_events = [Error(message="Framework has been removed")]
+        nursery.start_soon(lead_again)
         await driver.teardown()
     assert names(node) == ["Acknowledge", "Teardown"]
