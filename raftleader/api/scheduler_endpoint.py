@@ -18,9 +18,10 @@ from raftleader.api.answers import (
     problem_answer,
     text_answer,
 )
+from raftleader.api.call_problems import call_problem
 from raftleader.api.commands import LoggedCall, command_of, subscription_of
 from raftleader.api.event_stream import error_stream, event_stream
-from raftleader.errors import NotLeaderError, RaftLeaderError
+from raftleader.errors import InvalidInputError, NotLeaderError, RaftLeaderError
 from raftleader.httpd.messages import Answer, Deferred, Request, Response
 from raftleader.httpd.negotiation import accepted_media, content_media
 from raftleader.leader.interface import LeaderNode
@@ -53,6 +54,9 @@ _UPDATED = Response(status=200)
 _EITHER = f"{Media.JSON.value} or {Media.PROTOBUF.value}"
 _NOT_ACCEPTABLE = (
     f"Expecting 'Accept' to allow '{Media.PROTOBUF.value}' or '{Media.JSON.value}'"
+)
+_NO_FRAMEWORK_ID = (
+    "Failed to validate scheduler::Call: Expecting 'framework_id' to be present"
 )
 _UNKNOWN_FRAMEWORK = "Framework cannot be found"
 _NOT_SUBSCRIBED = "Framework is not subscribed"
@@ -91,7 +95,10 @@ class SchedulerEndpoint:
         media = _content_media(request)
         if isinstance(media, Response):
             return media
-        call = decode_call(request.body, media)
+        try:
+            call = decode_call(request.body, media)
+        except InvalidInputError as error:
+            return text_answer(400, call_problem(error, media))
         # Of all others the answer has no body, so any Accept will do.
         if isinstance(call, Subscribe | ReconcileOperations):
             accepted = accepted_media(request.headers.get("accept"))
@@ -135,7 +142,7 @@ class SchedulerEndpoint:
     ) -> Response | None:
         """Why this framework may not call on this stream, or None."""
         if framework_id is None:
-            return text_answer(400, "Expecting 'framework_id' to be present")
+            return text_answer(400, _NO_FRAMEWORK_ID)
         if framework_id not in self._node.state.frameworks:
             return text_answer(400, _UNKNOWN_FRAMEWORK)
         stream = self._node.stream_of(framework_id)
