@@ -377,7 +377,9 @@ async def test_teardown_succeeds_while_acknowledgements_wait(
         await trio.sleep(0.2)
         node.role = "leads"
 
-    async with cluster.driver(recorder, "a") as driver, trio.open_nursery() as nursery:
+    driver = cluster.driver(recorder, "a")
+    async with trio.open_nursery() as nursery:
+        await nursery.start(driver.run)
         node.refuse["Acknowledge"] = ("503 Unavailable", "busy")
         await node.send(cluster.update("t-1", number=1))
         await trio.sleep(0.01)
