@@ -23,14 +23,16 @@ import trio
 from raftleader import limits
 from raftleader.allocator.filters import ShortFilters
 from raftleader.allocator.interface import Allocator
+from raftleader.allocator.quota import QuotaAccounts
+from raftleader.allocator.takers import Takers
 from raftleader.allocator.view import build_view
 from raftleader.errors import RaftLeaderError
 from raftleader.leader.cluster_clock import ClusterClock
 from raftleader.leader.submitting import Submit
 from raftleader.leader.tickets import Settled
+from raftleader.protocol.agents import AgentInfo
 from raftleader.protocol.ids import AgentId, FrameworkId, OfferId
-from raftleader.protocol.offers import Launch
-from raftleader.protocol.resources import EMPTY
+from raftleader.protocol.offers import Launch, LaunchGroup
 from raftleader.state.cluster import ClusterState, OutstandingOffer
 from raftleader.state.commands import (
     AcceptOffers,
@@ -39,8 +41,12 @@ from raftleader.state.commands import (
     Grant,
     GrantOffers,
     ReviveRoles,
+    SetWeights,
     SubscribeFramework,
+    UpdateFramework,
 )
+from raftleader.state.offered import joined
+from raftleader.state.operator_commands import SetQuotas
 from raftleader.state.outcomes import Outcome, Touched
 
 GRANTS_PER_COMMAND_MAX = 2_000
@@ -50,6 +56,8 @@ RETRY_S = 0.1
 PRUNE_INTERVAL_S = 60.0
 """Between two sweeps over filters that have ended."""
 _REFUSE_DURABLE_MS = round(limits.REFUSE_DURABLE_S * 1000)
+_WIDENING = (ReviveRoles, UpdateFramework, SetQuotas, SetWeights)
+"""Commands after which much may be offered that could not be before."""
 
 
 class Allocation:
@@ -65,12 +73,18 @@ class Allocation:
         submit: Submit,
         connected_agents: Callable[[], Collection[AgentId]],
         streaming_frameworks: Callable[[], Collection[FrameworkId]],
+        region: str | None = None,
         offer_timeout_s: float = limits.OFFER_TIMEOUT_S,
         interval_s: float = limits.ALLOCATION_INTERVAL_S,
         spacing_s: float = limits.ALLOCATION_SPACING_S,
         counts: Counter[str] | None = None,
     ) -> None:
+        """``region`` is where this node stands, if it says so."""
         self._state = state
+        self._region = region
+        self._takers = Takers()
+        self._accounts = QuotaAccounts()
+        self._infos: dict[AgentId, AgentInfo] = {}
         self._allocator = allocator
         self._clock = clock
         self._rng = rng
@@ -100,6 +114,7 @@ class Allocation:
         for framework_id in touched.frameworks:
             if framework_id not in self._state.frameworks:
                 self._filters.clear_framework(framework_id)
+                self._takers.forget(framework_id)
 
     def on_submitted(self, command: Command) -> None:
         """Note what a framework refuses or wants anew. On the hot path."""
@@ -111,10 +126,12 @@ class Allocation:
             self._filters.clear_framework(command.framework_id, command.roles)
         elif isinstance(command, SubscribeFramework) and command.framework_id:
             self._filters.clear_framework(command.framework_id)
+        elif isinstance(command, UpdateFramework):
+            self._forget_resumed(command)
 
     def told_of(self, command: Command) -> Settled | None:
         """What must hear how this command ended, or None."""
-        if not isinstance(command, ReviveRoles):
+        if not isinstance(command, _WIDENING):
             return None
 
         def told(result: Outcome | RaftLeaderError) -> None:
@@ -165,14 +182,49 @@ class Allocation:
         candidates = None if self._all_changed else changed
         self._all_changed = False
         self._counts["allocator_runs"] += 1
+        connected = self._connected_agents()
+        for agent_id in changed:
+            self._look_at_agent(agent_id)
+        if self._state.quotas:
+            self._accounts.refresh(self._state, connected, candidates)
+        else:
+            self._accounts.clear()
         view = build_view(
             self._state,
-            connected_agents=self._connected_agents(),
+            connected_agents=connected,
             streaming_frameworks=self._streaming_frameworks(),
             short_filters=self._filters,
             candidates=candidates,
+            region=self._region,
+            takers=self._takers,
+            accounts=self._accounts,
         )
         return self._allocator.allocate(view, self._clock.now_ms(), self._rng)
+
+    def _look_at_agent(self, agent_id: AgentId) -> None:
+        """Forget filters on a machine that is not what it was, as the log does."""
+        agent = self._state.agents.get(agent_id)
+        if agent is None:
+            if self._infos.pop(agent_id, None) is not None:
+                self._filters.clear_agent(agent_id)
+            return
+        known, now = self._infos.get(agent_id), agent.info
+        if known is now:
+            return
+        self._infos[agent_id] = now
+        if known is not None and (
+            (known.attributes, known.domain) != (now.attributes, now.domain)
+        ):
+            self._filters.clear_agent(agent_id)
+
+    def _forget_resumed(self, command: UpdateFramework) -> None:
+        """A role that is suppressed no longer is as good as revived."""
+        row = self._state.frameworks.get(command.framework_id)
+        if row is None:
+            return
+        resumed = set(row.suppressed_roles) - set(command.suppressed_roles)
+        if resumed:
+            self._filters.clear_framework(row.id, tuple(sorted(resumed)))
 
     def _refuse(self, command: DeclineOffers | AcceptOffers) -> None:
         if 0 < command.refuse_ms <= _REFUSE_DURABLE_MS:
@@ -188,7 +240,8 @@ class Allocation:
 
     def _refuse_rest(self, command: AcceptOffers) -> None:
         """What is left of the offers if all tasks are launched. If not, more is
-        left, and it is offered again: a filter hides only what is within it."""
+        left, and it is offered again: a filter hides only what is within it. What
+        other operations take is counted as left: it is no longer there to hide."""
         if not command.operations:
             self._refuse(command)
             return
@@ -197,15 +250,15 @@ class Allocation:
         offers = self._owned(command.framework_id, command.offer_ids)
         if not offers or len({(offer.agent_id, offer.role) for offer in offers}) > 1:
             return
-        rest = EMPTY
-        for offer in offers:
-            rest += offer.resources
+        first = offers[0]
+        rest = joined(offer.resources for offer in offers)
         for operation in command.operations:
-            for task in operation.tasks if isinstance(operation, Launch) else ():
-                if rest.contains(task.resources):
-                    rest -= task.resources
+            if not isinstance(operation, Launch | LaunchGroup):
+                continue
+            for task in operation.tasks:
+                left = rest.without(task.resources.exclusive())
+                rest = rest if left is None else left
         if rest:
-            first = offers[0]
             until_ms = self._clock.now_ms() + command.refuse_ms
             self._filters.add(
                 first.framework_id, first.role, first.agent_id, rest, until_ms
