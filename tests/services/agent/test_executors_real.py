@@ -50,7 +50,9 @@ async def test_executor_runs_tasks_and_ends_when_it_is_told(world: Any) -> None:
     leader = await world.add_leader()
     async with world.agent(http="127.0.0.1:0"):
         await leader.wait(lambda it: it.links)
-        await leader.run("a", None, executor=executor(), data=b"echo $MESOS_EXECUTOR_ID")
+        await leader.run(
+            "a", None, executor=executor(), data=b"echo $MESOS_EXECUTOR_ID"
+        )
         running = await leader.wait_state("a", S.RUNNING)
         finished = await leader.wait_state("a", S.FINISHED)
         await leader.run("b", None, executor=executor(), data=b"exec sleep 60")
@@ -63,7 +65,7 @@ async def test_executor_runs_tasks_and_ends_when_it_is_told(world: Any) -> None:
             )
         )
         with trio.fail_after(5):
-            while "MESSAGE" not in [e["type"] for e in events(world)]:
+            while "MESSAGE" not in [e["type"] for e in events(world)]:  # noqa: ASYNC110
                 await trio.sleep(0.01)
         await leader.shut_down("e")
         report = await leader.wait_report("e")
@@ -164,7 +166,9 @@ async def test_task_group_runs_in_sandboxes_of_its_own_and_ends_together(
 ) -> None:
     leader = await world.add_leader()
     info = ExecutorInfo(executor_id="e", type=ExecutorType.DEFAULT)
-    line = CommandInfo(value="pwd; if [ $MESOS_TASK_ID = b ]; then exit 1; fi; sleep 60")
+    line = CommandInfo(
+        value="pwd; if [ $MESOS_TASK_ID = b ]; then exit 1; fi; sleep 60"
+    )
     async with world.agent():
         await leader.wait(lambda it: it.links)
         await leader.run_all(("a", "b"), line, is_group=True, executor=info)
