@@ -114,6 +114,8 @@ def _agent_row(row: Agent) -> JsonRow:
         "hostname": row.info.hostname,
         "address": f"{row.info.ip}:{row.info.port}",
         "state": "reachable" if row.unreachable_ms is None else "unreachable",
+        "deactivated": row.is_deactivated,
+        "drain": None if row.drain is None else row.drain.state.value,
         "resources": str(row.info.resources),
         "used": str(row.used),
         "offered": str(row.offered),

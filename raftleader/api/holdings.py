@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
@@ -24,6 +25,11 @@ from raftleader.state.cluster import (
 )
 
 V = TypeVar("V")
+COMPLETED_TASKS_SHOWN = 1_000
+"""Ended tasks of one framework that a document of everything tells of, the newest of
+those that are remembered; Mesos' own value."""
+COMPLETED_FRAMEWORKS_SHOWN = 50
+"""Removed frameworks, likewise."""
 ROWS_PER_TURN = 1_000
 """Rows put in order in one step: about a millisecond."""
 
@@ -54,7 +60,9 @@ class Tables:
             offers=list(state.offers.values()),
             executors=list(state.executors.values()),
             inverse_offers=list(state.inverse_offers.values()),
-            removed=list(state.removed_frameworks.items()),
+            removed=list(state.removed_frameworks.items())[
+                -COMPLETED_FRAMEWORKS_SHOWN:
+            ],
         )
 
 
@@ -64,7 +72,7 @@ class Holdings:
 
     tasks: dict[FrameworkId, list[Task]] = attrs.field(factory=dict)
     unreachable: dict[FrameworkId, list[Task]] = attrs.field(factory=dict)
-    completed: dict[FrameworkId, list[CompletedTask]] = attrs.field(factory=dict)
+    completed: dict[FrameworkId, deque[CompletedTask]] = attrs.field(factory=dict)
     offers: dict[FrameworkId, list[OutstandingOffer]] = attrs.field(factory=dict)
     executors: dict[FrameworkId, list[Executor]] = attrs.field(factory=dict)
     inverse_offers: dict[FrameworkId, list[InverseOfferRow]] = attrs.field(factory=dict)
@@ -81,7 +89,7 @@ class Holdings:
         for completed_rows in _steps(tables.completed):
             for row in completed_rows:
                 if only is None or row.framework_id == only:
-                    self.completed.setdefault(row.framework_id, []).append(row)
+                    self._add_completed(row)
             yield TURN
         for offer_rows in _steps(tables.offers):
             self.add_offers(
@@ -106,6 +114,13 @@ class Holdings:
         for offer in offers:
             self.offers.setdefault(offer.framework_id, []).append(offer)
             _count(self.offered, offer.framework_id, offer.resources)
+
+    def _add_completed(self, row: CompletedTask) -> None:
+        newest = self.completed.get(row.framework_id)
+        if newest is None:
+            newest = deque(maxlen=COMPLETED_TASKS_SHOWN)
+            self.completed[row.framework_id] = newest
+        newest.append(row)
 
     def _add_task(self, task: Task) -> None:
         if task.state is TaskState.UNREACHABLE:

@@ -10,7 +10,8 @@ one log index, however long the writing takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -44,7 +45,7 @@ class Rows(Generic[Row]):
         has_rows: Its items have lists of this kind themselves.
     """
 
-    rows: Sequence[Row]
+    rows: Collection[Row]
     to_tree: Callable[[Row], Any]
     has_rows: bool = False
 
@@ -107,10 +108,11 @@ def _json(value: Any, pace: Pace) -> Pieces:
 
 def _json_rows(value: Rows[Any], pace: Pace) -> Pieces:
     rows, to_tree = value.rows, value.to_tree
-    for begin in range(0, len(rows), ROWS_PER_TURN):
-        trees = [to_tree(row) for row in rows[begin : begin + ROWS_PER_TURN]]
-        if begin:
+    left, is_first = iter(rows), True
+    while trees := [to_tree(row) for row in islice(left, ROWS_PER_TURN)]:
+        if not is_first:
             yield b","
+        is_first = False
         yield write_json(trees)[1:-1]
         if pace.is_over(len(trees)):
             yield TURN

@@ -8,7 +8,7 @@ import trio
 
 from raftleader.api.answers import guarded, text_answer
 from raftleader.api.documents import document_answer
-from raftleader.api.mesos_facts import LEADER_CAPABILITIES, MESOS_VERSION, NodeFacts
+from raftleader.api.mesos_facts import MESOS_VERSION, NodeFacts
 from raftleader.api.operator.followers import Followers
 from raftleader.api.operator.log_files import (
     FileRow,
@@ -166,8 +166,7 @@ class OperatorCalls:
             version=MESOS_VERSION,
         )
         message: JsonObject = {
-            "master_info": leader_info_to_json(info)
-            | {"capabilities": [{"type": name} for name in LEADER_CAPABILITIES]},
+            "master_info": leader_info_to_json(info),
             "start_time": node.started_ms / 1000,
         }
         if node.elected_ms is not None:

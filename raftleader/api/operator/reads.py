@@ -5,6 +5,8 @@ Each is a document made of copies of the tables at one log index.
 
 from __future__ import annotations
 
+from itertools import chain
+
 from raftleader.api.holdings import Holdings, Tables
 from raftleader.api.operator.maintenance import schedule_message, status_message
 from raftleader.api.operator.messages import (
@@ -74,7 +76,7 @@ def table_message(kind: str, tables: Tables, holdings: Holdings) -> JsonObject:
         case "GET_EXECUTORS":
             return {"executors": Rows(tables.executors, executor_message)}
         case "GET_TASKS":
-            return _tasks(tables)
+            return _tasks(tables, holdings)
         case _:
             assert kind == "GET_STATE", kind
             return {
@@ -112,7 +114,7 @@ def _frameworks(tables: Tables, holdings: Holdings) -> JsonObject:
     }
 
 
-def _tasks(tables: Tables) -> JsonObject:
+def _tasks(tables: Tables, holdings: Holdings) -> JsonObject:
     users: dict[FrameworkId, str] = {f.id: f.info.user for f in tables.frameworks}
     live: list[Task] = []
     unreachable: list[Task] = []
@@ -125,7 +127,10 @@ def _tasks(tables: Tables) -> JsonObject:
     return {
         "tasks": Rows(live, to_tree),
         "unreachable_tasks": Rows(unreachable, to_tree),
-        "completed_tasks": Rows(tables.completed, completed_task_message),
+        "completed_tasks": Rows(
+            list(chain.from_iterable(holdings.completed.values())),
+            completed_task_message,
+        ),
     }
 
 

@@ -117,9 +117,14 @@ def _frameworks(
             }
         )
 
+    def removed_tree(item: tuple[FrameworkId, int]) -> JsonRow:
+        """Its tasks may still be ending."""
+        tasks = Rows(holdings.tasks.get(item[0], ()), task_row(""))
+        return _completed_framework(item) | {"tasks": tasks}
+
     return {
         "frameworks": Rows(rows, to_tree, has_rows=True),
-        "completed_frameworks": Rows(removed, _completed_framework),
+        "completed_frameworks": Rows(removed, removed_tree, has_rows=True),
     }
 
 
