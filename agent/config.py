@@ -8,6 +8,7 @@ import attrs
 
 from raftleader.errors import ConfigError
 from raftleader.limits import KILL_GRACE_S
+from raftleader.protocol.agents import Domain
 
 SANDBOX_AGE_S_MAX = 7 * 24 * 3600.0
 """Sandboxes of ended tasks are kept for a week, as by Mesos."""
@@ -33,6 +34,7 @@ class AgentConfig:
         ip: Announced address of the HTTP port; None is the host of ``http``.
         resources: In Mesos' text form. What it does not name is detected.
         attributes: In Mesos' text form, e.g. ``rack:r1;level:10``.
+        domain: Where the machine stands, if that matters.
         cluster_id: Refuse any other cluster; "" takes the first one.
         backoff_s_min, backoff_s_max: Between two dials of one leader node.
         refused_backoff_s: The same, after the node has refused us.
@@ -51,6 +53,7 @@ class AgentConfig:
     ip: str | None = None
     resources: str | None = None
     attributes: str | None = None
+    domain: Domain | None = None
     cluster_id: str = ""
     backoff_s_min: float = 0.05
     backoff_s_max: float = 2.0

@@ -274,6 +274,7 @@ class _Agent:
             resources=detect_resources(config.work_dir, config.resources),
             attributes=parse_attributes(config.attributes),
             version=__version__,
+            domain=config.domain,
         )
 
     def _new_uuid(self) -> bytes:

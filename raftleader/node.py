@@ -171,6 +171,7 @@ async def run_node(
             offer_timeout_s=config.offer_timeout_s,
             agent_timeout_s=config.agent_timeout_s,
             heartbeat_interval_s=config.heartbeat_interval_s,
+            region=config.domain.region if config.domain else None,
         ),
         counts=counts,
         loop_lag=loop_lag,

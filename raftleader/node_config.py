@@ -11,6 +11,7 @@ import attrs
 
 from raftleader import limits
 from raftleader.errors import ConfigError
+from raftleader.protocol.agents import Domain
 from raftleader.replication.settings import RaftSettings
 
 JOURNAL_NAME = "journal"
@@ -46,6 +47,8 @@ class NodeConfig:
         is_joining: The group of leader nodes exists, and ``members`` are those it has
             now, besides this new one: it waits until it is added. Means nothing once
             this node has run.
+        domain: Where the node stands: agents of other regions are offered only to
+            frameworks that are REGION_AWARE. None: no agent is far away.
         external_log_file: Where this node's log is put by whoever started it; may be
             read over the API.
     """
@@ -64,6 +67,7 @@ class NodeConfig:
     heartbeat_interval_s: float = limits.HEARTBEAT_INTERVAL_S
     raft: RaftSettings = attrs.field(factory=RaftSettings)
     is_joining: bool = False
+    domain: Domain | None = None
     external_log_file: Path | None = None
 
     def __attrs_post_init__(self) -> None:

@@ -91,6 +91,10 @@ def leader(
             help="Kept before a snapshot, for nodes that are a little behind.  [10000]"
         ),
     ] = None,
+    domain: Annotated[
+        str | None,
+        typer.Option(metavar="REGION/ZONE", help="Where it stands.  [nowhere]"),
+    ] = None,
     external_log_file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Its log, to be read over the API.  [none]"),
@@ -123,6 +127,7 @@ def leader(
         "agent_timeout_s": agent_timeout_s,
         "snapshot_entries": snapshot_entries,
         "keep_entries": keep_entries,
+        "domain": domain,
         "external_log_file": external_log_file,
         "log_level": log_level,
     }
@@ -165,6 +170,10 @@ def agent(
     attributes: Annotated[
         str | None, typer.Option(metavar="'rack:r1'", help="Facts for frameworks.")
     ] = None,
+    domain: Annotated[
+        str | None,
+        typer.Option(metavar="REGION/ZONE", help="Where it stands.  [nowhere]"),
+    ] = None,
     cluster_id: Annotated[
         str | None, typer.Option(help="Refuse any other cluster.  [take the first]")
     ] = None,
@@ -188,6 +197,7 @@ def agent(
         "resources": resources,
         "hostname": hostname,
         "attributes": attributes,
+        "domain": domain,
         "cluster_id": cluster_id,
         "log_level": log_level,
     }

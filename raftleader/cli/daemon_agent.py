@@ -7,7 +7,7 @@ from functools import cache, partial
 from agent.config import AgentConfig
 from agent.service import run_agent
 from raftleader.cli.daemons import check_host_port, check_transport_address, serve
-from raftleader.cli.sections import AgentSection
+from raftleader.cli.sections import AgentSection, domain_of
 from transports.registry import transport_for
 
 AFTER_DAMAGE = """\
@@ -30,6 +30,7 @@ async def serve_agent(section: AgentSection, *, lifeline_fd: int | None) -> int:
         hostname=section.hostname or None,
         resources=section.resources,
         attributes=section.attributes,
+        domain=domain_of(section),
         cluster_id=section.cluster_id,
     )
     return await serve(

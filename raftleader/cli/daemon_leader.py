@@ -6,7 +6,7 @@ from functools import partial
 
 from raftleader.cli.daemons import check_host_port, check_transport_address, serve
 from raftleader.cli.exit_codes import one_line
-from raftleader.cli.sections import LeaderSection
+from raftleader.cli.sections import LeaderSection, domain_of
 from raftleader.errors import ConfigError
 from raftleader.node import Engine, NodeConfig, run_node
 from raftleader.protocol.ids import id_problem
@@ -71,6 +71,7 @@ def node_config_of(section: LeaderSection) -> NodeConfig:
         weights=section.weight_table(),
         offer_timeout_s=section.offer_timeout_s,
         agent_timeout_s=section.agent_timeout_s,
+        domain=domain_of(section),
         external_log_file=section.external_log_file,
         raft=RaftSettings(
             snapshot_entries=section.snapshot_entries,

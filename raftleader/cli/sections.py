@@ -14,6 +14,7 @@ from raftleader.limits import (
     OFFER_TIMEOUT_S,
     SNAPSHOT_ENTRIES,
 )
+from raftleader.protocol.agents import Domain, parse_domain
 from raftleader.protocol.frameworks import role_problem
 from raftleader.protocol.resources import parse_millis
 
@@ -58,6 +59,8 @@ class LeaderSection:
         agent_timeout_s: An agent silent for so long is unreachable.
         snapshot_entries: Of the log between two snapshots (engine ``raft``).
         keep_entries: Kept before a snapshot, for nodes that are a little behind.
+        domain: ``REGION/ZONE`` where it stands: agents of other regions are offered
+            only to frameworks with REGION_AWARE. Equal regions on all leaders.
         external_log_file: Where whoever starts the node puts its log; read over the
             API. With none nobody reads it there.
     """
@@ -82,6 +85,7 @@ class LeaderSection:
         default=SNAPSHOT_ENTRIES, validator=_check_entries
     )
     keep_entries: int = attrs.field(default=KEEP_ENTRIES, validator=_check_entries)
+    domain: str | None = None
     external_log_file: Path | None = None
     log_level: str = "info"
 
@@ -126,6 +130,7 @@ class AgentSection:
         http: ``HOST:PORT`` of its files and state.
         resources: What it offers, e.g. ``cpus:4;mem:8192``; the rest is detected.
         attributes: Facts for frameworks, e.g. ``rack:r1;level:10``.
+        domain: ``REGION/ZONE`` where the machine stands.
         hostname: Under which frameworks reach it; None for this machine's name.
         cluster_id: Refuse any other cluster; "" takes the first one it meets.
     """
@@ -135,6 +140,7 @@ class AgentSection:
     http: str = "127.0.0.1:5051"
     resources: str | None = None
     attributes: str | None = None
+    domain: str | None = None
     hostname: str | None = None
     cluster_id: str = ""
     log_level: str = "info"
@@ -153,3 +159,13 @@ class ClientSection:
         default=("127.0.0.1:5050",), metadata={"flag": "--leader"}
     )
     timeout_s: float = attrs.field(default=10.0, validator=_check_seconds)
+
+
+def domain_of(section: LeaderSection | AgentSection) -> Domain | None:
+    """``domain``, read. Raises ConfigError."""
+    if section.domain is None:
+        return None
+    try:
+        return parse_domain(section.domain)
+    except InvalidInputError as error:
+        raise ConfigError(str(error)) from error

@@ -41,6 +41,8 @@ class LeaderSettings:
     Attributes:
         weights: Of roles, in thousandths; None leaves those in the log.
         allocator: Who is offered what.
+        region: Where this node stands; agents elsewhere are for REGION_AWARE
+            frameworks only.
         offer_timeout_s: An unanswered offer is rescinded after this time.
         agent_timeout_s: An agent silent for so long is unreachable.
         stream_events_max: A stream with more events waiting is cut.
@@ -48,6 +50,7 @@ class LeaderSettings:
 
     weights: dict[str, int] | None = None
     allocator: Allocator = attrs.field(factory=DrfAllocator)
+    region: str | None = None
     offer_timeout_s: float = limits.OFFER_TIMEOUT_S
     agent_timeout_s: float = limits.AGENT_TIMEOUT_S
     agent_ping_interval_s: float = limits.AGENT_PING_INTERVAL_S
@@ -103,6 +106,7 @@ class LeadingTerm:
             submit=submit,
             connected_agents=self.duties.connected_ids,
             streaming_frameworks=self.subscriptions.framework_ids,
+            region=settings.region,
             offer_timeout_s=settings.offer_timeout_s,
             counts=counts,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from raftleader.errors import InvalidInputError
 from raftleader.protocol.resources import EMPTY, Range, Resources
 
 
@@ -24,6 +25,14 @@ class Domain(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     region: str
     zone: str
+
+
+def parse_domain(text: str) -> Domain:
+    """``REGION/ZONE``. Raises InvalidInputError."""
+    region, slash, zone = text.partition("/")
+    if not (region and slash and zone) or "/" in zone or text != "".join(text.split()):
+        raise InvalidInputError("domain", f"{text!r} is not REGION/ZONE")
+    return Domain(region=region, zone=zone)
 
 
 class AgentInfo(

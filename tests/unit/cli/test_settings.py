@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from raftleader.cli.sections import AgentSection, ClientSection, LeaderSection
+from raftleader.cli.sections import (
+    AgentSection,
+    ClientSection,
+    LeaderSection,
+    domain_of,
+)
 from raftleader.cli.settings import load_section, variable_of
 from raftleader.errors import ConfigError
+from raftleader.protocol.agents import Domain
 
 
 def client(
@@ -211,3 +217,15 @@ def test_empty_folder_in_a_file_is_refused(tmp_path: Path) -> None:
     file.write_text('[leader]\ndata_dir = ""\n')
     with pytest.raises(ConfigError, match="data_dir: must not be empty"):
         load_section(LeaderSection, "leader", flags={}, environ={}, file=file)
+
+
+def test_domain_is_region_and_zone() -> None:
+    for section in (
+        LeaderSection(data_dir=Path("d"), domain="eu/eu-1"),
+        AgentSection(work_dir=Path("d"), leaders=("tcp://h:1",), domain="eu/eu-1"),
+    ):
+        assert domain_of(section) == Domain(region="eu", zone="eu-1")
+    assert domain_of(LeaderSection(data_dir=Path("d"))) is None
+    for text in ("eu", "eu/", "/z", "eu/z/y", "e u/z", ""):
+        with pytest.raises(ConfigError, match="is not REGION/ZONE"):
+            domain_of(LeaderSection(data_dir=Path("d"), domain=text))
