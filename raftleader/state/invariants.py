@@ -14,6 +14,7 @@ import attrs
 
 from raftleader.errors import InvalidInputError
 from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskKey
+from raftleader.protocol.resource_keys import is_shared_key
 from raftleader.protocol.resources import EMPTY, Resources
 from raftleader.state.bounds import (
     ANSWERED_LAUNCHES_MAX,
@@ -209,6 +210,19 @@ def wrong_offer(
         yield f"{name}: resources are empty or not canonical"
     elif offer.resources.for_role(offer.role) != offer.resources:
         yield f"{name}: carries what is reserved for another role"
+    yield from _wrong_shared(state, name, offer.agent_id, offer.resources)
+
+
+def _wrong_shared(
+    state: ClusterState, name: str, agent_id: AgentId, part: Resources
+) -> Iterator[str]:
+    """What is shared is in no account; it must be there all the same."""
+    agent = state.agents.get(agent_id)
+    for key, millis in part.scalars.items():
+        if is_shared_key(key) and (
+            agent is None or agent.dynamic.scalars.get(key) != millis
+        ):
+            yield f"{name}: uses a shared volume that is not there: {key}"
 
 
 def wrong_task(state: ClusterState, key: TaskKey, task: Task) -> Iterator[str]:
@@ -220,6 +234,7 @@ def wrong_task(state: ClusterState, key: TaskKey, task: Task) -> Iterator[str]:
         agent_id = task.info.agent_id
         if agent_id not in state.agents:
             yield f"{name}: on unknown agent {agent_id}"
+        yield from _wrong_shared(state, name, agent_id, task.info.resources)
         executor = task.info.executor
         if executor is not None:
             row = state.executors.get((key[0], agent_id, executor.executor_id))

@@ -1,404 +1,414 @@
 """The state machine under whatever a cluster may do, and under what it may not.
 
-Judged after every entry: the invariants (promise P4), a snapshot that restores to
-an equal replica, in the same order, which goes on equally (P9), and that what is
-rejected leaves no trace. A repeated ACCEPT, at any later time, changes nothing (P3).
+``support.cluster_machine`` with executors, groups, operations and volumes. Besides
+what is judged there: whatever is made of an agent's resources, they remain what it
+announced (promise P4), and no task runs without its executor.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import attrs
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
+from msgspec.structs import replace
+from support.cluster_machine import ROLES, ClusterMachine
 
-from raftleader.protocol.agent_rpc import AgentUpdate
-from raftleader.protocol.agents import AgentInfo, Attribute
+from raftleader.protocol.agent_rpc import AgentUpdate, ExecutorReport
 from raftleader.protocol.frameworks import FrameworkInfo
-from raftleader.protocol.offers import Launch, UnsupportedOperation
-from raftleader.protocol.resources import EMPTY, parse_resources
+from raftleader.protocol.offers import (
+    Create,
+    Destroy,
+    GrowVolume,
+    Launch,
+    LaunchGroup,
+    Reserve,
+    ShrinkVolume,
+    Unreserve,
+    UnsupportedOperation,
+)
+from raftleader.protocol.resource_keys import ResourceKind, is_shared_key
+from raftleader.protocol.resources import Resources, parse_resources
 from raftleader.protocol.tasks import (
     CommandInfo,
+    ExecutorInfo,
+    ExecutorType,
     Source,
     TaskInfo,
     TaskState,
     TaskStatus,
 )
 from raftleader.state import commands as c
-from raftleader.state.apply import apply_entry
-from raftleader.state.cluster import ClusterState
-from raftleader.state.outcomes import Applied, Rejected
-from raftleader.state.snapshot import decode_snapshot, digest, encode_snapshot
-from raftleader.state.snapshot_stream import Restoring, capture
-from raftleader.state.trial import Trial
+from raftleader.state import operator_commands as o
+from raftleader.state import queries
+from raftleader.state.conversions import Converted, plan_conversion
+from raftleader.state.offered import joined
+from raftleader.state.trial import reserved, volume
 
-ALL = "cpus:4;mem:128;ports:[1-20];cpus(b):2;gpus:{x,y}"
-RESOURCES = st.sampled_from(
-    [
-        "cpus:1",
-        "cpus:2;mem:64",
-        "cpus:4;mem:128;ports:[1-20]",
-        "ports:[3-5]",
-        "ports:[6-9,12-12]",
-        "cpus(b):1",
-        "gpus:{x}",
-        ALL,
-        "",
-    ]
-).map(parse_resources)
-ONE_CPU = parse_resources("cpus:1")
-TASK_IDS = st.sampled_from(["t1", "t2", "t3", "t4", "bad/id"])
-STATES = [*TaskState, TaskState.RUNNING, TaskState.RUNNING, TaskState.STARTING]
-TIMES = st.sampled_from([0, 1, 5_000, 61_000, 400_000])
-CAPABILITIES = st.sampled_from(
-    [
-        ("MULTI_ROLE",),
-        ("MULTI_ROLE", "PARTITION_AWARE"),
-        ("MULTI_ROLE", "PARTITION_AWARE", "TASK_KILLING_STATE"),
-    ]
+DISK, REFINED = reserved("disk", "a"), reserved("cpus", "a", "a/x")
+CPUS, OTHERS = reserved("cpus", "a"), reserved("cpus", "b")
+PORTS = reserved("ports", "a")
+VOLUME, SHARED = volume("a", "v"), volume("a", "s", is_shared=True)
+TWIN = volume("a", "v", is_shared=True)
+
+
+def _of(**scalars: int) -> Resources:
+    return Resources.of(scalars)
+
+
+CONVERSIONS: list[Any] = [
+    Reserve(resources=_of(**{CPUS: 1_000, DISK: 40_000})),
+    Reserve(resources=_of(**{CPUS: 500})),
+    Reserve(resources=_of(**{REFINED: 500})),
+    Reserve(resources=_of(**{OTHERS: 1_000})),
+    Reserve(resources=Resources.of(ranges={PORTS: [(2, 4)]})),
+    Reserve(resources=_of(**{DISK: 5_000}), source=_of(disk=5_000)),
+    Unreserve(resources=_of(**{CPUS: 500})),
+    Unreserve(resources=_of(**{REFINED: 500})),
+    Unreserve(resources=_of(**{DISK: 40_000})),
+    Unreserve(resources=Resources.of(ranges={PORTS: [(3, 3)]})),
+    Unreserve(resources=_of(**{VOLUME: 10_000})),
+    Create(volumes=_of(**{VOLUME: 10_000})),
+    Create(volumes=_of(**{SHARED: 10_000})),
+    Create(volumes=_of(**{TWIN: 10_000})),
+    Destroy(volumes=_of(**{VOLUME: 10_000})),
+    *[Destroy(volumes=_of(**{SHARED: 10_000}))] * 2,
+    GrowVolume(volume=_of(**{VOLUME: 10_000}), addition=_of(**{DISK: 5_000})),
+    ShrinkVolume(volume=_of(**{VOLUME: 15_000}), subtract_millis=5_000),
+    ShrinkVolume(volume=_of(**{VOLUME: 10_000}), subtract_millis=5_000),
+]
+USES = [
+    _of(cpus=500),
+    _of(**{CPUS: 500}),
+    _of(**{CPUS: 500, VOLUME: 10_000}),
+    _of(**{"cpus": 500, SHARED: 10_000}),
+    _of(**{SHARED: 10_000}),
+    _of(**{"mem": 1_000, SHARED: 10_000}),
+    _of(**{REFINED: 500, SHARED: 10_000}),
+    Resources.of({"cpus": 500}, {PORTS: [(2, 3)]}),
+    parse_resources("cpus:1;ports:[3-5]"),
+    _of(cpus=9_000),
+]
+NAMES = st.sampled_from([None, None, "o1", "o2", "o3"])
+EXECUTORS = st.sampled_from(["e1", "e2"])
+TASK_IDS = st.sampled_from(["x1", "x2", "x3", "x4", "x5"])
+OWN = st.sampled_from(["", "cpus:0.1;mem:32;disk:1", "cpus:0.5"]).map(parse_resources)
+OWN_OF_GROUP = st.sampled_from([*["cpus:0.1;mem:32;disk:1"] * 5, "cpus:0.1"]).map(
+    parse_resources
 )
-ROLES = st.sampled_from([("a",), ("a", "b"), ("b",)])
+CAPABILITIES = ("MULTI_ROLE", "PARTITION_AWARE", "SHARED_RESOURCES")
 
 
-def _timeless(state: ClusterState) -> bytes:
-    return encode_snapshot(attrs.evolve(state, index=0, clock_ms=0))
-
-
-class ClusterMachine(RuleBasedStateMachine):
-    """A replica, and a twin that is restored from a snapshot before every entry."""
+class WholeMachine(ClusterMachine):
+    """A cluster whose frameworks use all that there is."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.trial = Trial()
-        self.twin = decode_snapshot(encode_snapshot(self.trial.state))
-        self.accepts: list[c.AcceptOffers] = []
-        self.uuids_made = 0
-
-    def _apply(self, *commands: c.Command) -> Applied:
-        before = _timeless(self.trial.state)
-        before_in_order = repr(self.trial.state)
-        applied = self.trial.apply(*commands)
-        assert decode_snapshot(encode_snapshot(self.twin)) == self.twin
-        restoring = Restoring(self.twin.cluster_id)
-        for piece in capture(self.twin):
-            restoring.feed(piece)
-        self.twin = restoring.finish()
-        assert repr(self.twin) == before_in_order
-        assert apply_entry(self.twin, *self.trial.entries[-1]) == applied
-        assert digest(self.twin) == digest(self.trial.state)
-        if all(isinstance(outcome, Rejected) for outcome in applied.outcomes):
-            assert _timeless(self.trial.state) == before
-        return applied
-
-    def _pick(self, data: st.DataObject, table: dict[Any, Any]) -> Any:
-        """A key of the table; sometimes one that was, or never was, in it."""
-        return data.draw(st.sampled_from([*sorted(table) * 4, "c-X1-0"]))
+        self.reports: list[c.ReportExecutors] = []
 
     @initialize()
     def begin_with_something(self) -> None:
-        self.trial.register(
-            "cpus:4;mem:128;ports:[1-20];cpus(b):2;gpus:{x,y}", key="k1"
-        )
-        self.trial.subscribe(roles=("a", "b"), capabilities=("MULTI_ROLE",))
-        self.twin = decode_snapshot(encode_snapshot(self.trial.state))
-
-    @rule(
-        key=st.sampled_from(["k1", "k2"]),
-        resources=st.sampled_from([*[ALL] * 4, "cpus:2", "cpus:4;ports:[3-5]", ""]).map(
-            parse_resources
-        ),
-        rack=st.booleans(),
-    )
-    def register(self, key: str, resources: Any, rack: bool) -> None:
-        attributes = (Attribute(name="rack", text="r"),) if rack else ()
-        info = AgentInfo(
-            hostname="h", ip="", port=1, resources=resources, attributes=attributes
-        )
-        self._apply(c.RegisterAgent(key=key, info=info))
-
-    def _mark_unreachable(self, data: st.DataObject) -> None:
-        agent = self._pick(data, self.trial.state.agents)
-        self._apply(c.MarkUnreachable(agent_ids=(agent,)))
-
-    @rule(data=st.data(), roles=ROLES, capabilities=CAPABILITIES, timeout=TIMES)
-    def subscribe(
-        self, data: st.DataObject, roles: Any, capabilities: Any, timeout: int
-    ) -> None:
-        known = [*self.trial.state.frameworks, *self.trial.state.removed_frameworks]
-        framework = data.draw(st.sampled_from([None, *sorted(known) * 3, "other-1"]))
-        info = FrameworkInfo(
-            user=data.draw(st.sampled_from([*["user"] * 7, "else"])),
-            name="n",
-            roles=roles,
-            capabilities=capabilities,
-            failover_timeout_ms=timeout,
-        )
-        suppressed = data.draw(st.sampled_from([(), (), (), ("a",)]))
-        self._apply(
-            c.SubscribeFramework(
-                info=info, framework_id=framework, suppressed_roles=suppressed
-            )
-        )
-
-    def _disconnect(self, data: st.DataObject) -> None:
-        framework = self._pick(data, self.trial.state.frameworks)
-        row = self.trial.state.frameworks.get(framework)
-        subscription = 0 if row is None else row.subscription
-        self._apply(
-            c.DisconnectFramework(framework_id=framework, subscription=subscription)
-        )
-
-    def _tear_down(self, data: st.DataObject) -> None:
-        framework = self._pick(data, self.trial.state.frameworks)
-        self._apply(c.TeardownFramework(framework_id=framework))
-
-    def _change_roles(self, data: st.DataObject) -> None:
-        framework = self._pick(data, self.trial.state.frameworks)
-        roles = data.draw(st.sampled_from([(), ("a",), ("b",), ("x",)]))
-        kind = data.draw(st.sampled_from([c.SuppressRoles, c.ReviveRoles]))
-        self._apply(kind(framework_id=framework, roles=roles))
-
-    @rule(data=st.data())
-    def grant(self, data: st.DataObject) -> None:
-        grants = []
-        for _ in range(data.draw(st.integers(1, 4))):
-            agent = self._pick(data, self.trial.state.agents)
-            row = self.trial.state.agents.get(agent)
-            role = data.draw(st.sampled_from(["a", "b"]))
-            free = EMPTY if row is None else row.free.for_role(role)
-            grants.append(
-                c.Grant(
-                    framework_id=self._pick(data, self.trial.state.frameworks),
-                    agent_id=agent,
-                    role=role,
-                    resources=data.draw(st.one_of(st.just(free), RESOURCES)),
-                )
-            )
-        self._apply(c.GrantOffers(grants=tuple(grants), offer_timeout_ms=300_000))
-
-    @rule(data=st.data())
-    def accept(self, data: st.DataObject) -> None:
+        """Volumes, one of them shared, and a framework beside the one that made
+        them."""
+        super().begin_with_something()
         state = self.trial.state
-        offer_ids = data.draw(
-            st.lists(st.sampled_from([*sorted(state.offers), "c-O1-0-0"]), max_size=3)
-        )
-        first = state.offers.get(offer_ids[0]) if offer_ids else None
-        tasks = [
+        (agent_id,), (framework_id,) = state.agents, state.frameworks
+        free = state.agents[agent_id].free.for_role("a")
+        offer_id = self.trial.offer(framework_id, agent_id, free, role="a")
+        made = [
+            Reserve(resources=_of(**{CPUS: 1_000, DISK: 40_000})),
+            Create(volumes=_of(**{VOLUME: 10_000, SHARED: 10_000})),
+        ]
+        self.trial.accept(framework_id, offer_id, operations=made)
+        self.trial.subscribe(roles=("a", "b"), capabilities=CAPABILITIES)
+        self.begin_twin()
+
+    def _offered(self, data: st.DataObject) -> tuple[str, str, tuple[str, ...]] | None:
+        """Agent and framework of offers that are out, most of them made just now."""
+        state = self.trial.state
+        if not state.offers or data.draw(st.booleans()):
+            pairs = [
+                (agent, framework.id, role)
+                for agent in state.agents.values()
+                for framework in state.frameworks.values()
+                for role in framework.info.roles
+                if agent.free.for_role(role)
+                and framework.connected
+                and role not in framework.suppressed_roles
+            ]
+            if not pairs:
+                return None
+            agent, framework_id, role = data.draw(st.sampled_from(pairs))
+            free = agent.free.for_role(role)
+            made = free.only(lambda key: "|" in key)
+            grants = [free, free, made or free]
+            grant = c.Grant(
+                framework_id=framework_id,
+                agent_id=agent.id,
+                role=role,
+                resources=data.draw(st.sampled_from(grants)),
+            )
+            shared = free.only(is_shared_key)
+            another = data.draw(st.sampled_from(sorted(state.frameworks)))
+            more = c.Grant(
+                framework_id=another, agent_id=agent.id, role="a", resources=shared
+            )
+            command = c.GrantOffers(grants=(grant, more), offer_timeout_ms=300_000)
+            self._apply(command)
+        first = state.offers[data.draw(st.sampled_from(sorted(state.offers)))]
+        both = [
+            offer.id
+            for offer in state.offers.values()
+            if (offer.framework_id, offer.agent_id, offer.role)
+            == (first.framework_id, first.agent_id, first.role)
+        ]
+        offer_ids = data.draw(st.sampled_from([(first.id,), tuple(sorted(both))]))
+        return first.agent_id, first.framework_id, offer_ids
+
+    def _tasks(
+        self, data: st.DataObject, agent_id: str, left: Resources, **fields: Any
+    ) -> tuple[TaskInfo, ...]:
+        uses = [use for use in USES if left.contains(use)]
+        return tuple(
             TaskInfo(
                 name="n",
                 task_id=data.draw(TASK_IDS),
-                agent_id="c-S9-9" if first is None else first.agent_id,
-                resources=data.draw(RESOURCES),
-                command=CommandInfo(value="true"),
+                agent_id=agent_id,
+                resources=data.draw(st.sampled_from([*uses * 4, *USES])),
+                **fields,
             )
-            for _ in range(data.draw(st.integers(0, 3)))
-        ]
-        command = c.AcceptOffers(
-            framework_id=(
-                self._pick(data, state.frameworks)
-                if first is None
-                else first.framework_id
-            ),
-            offer_ids=tuple(offer_ids),
-            operations=data.draw(
-                st.sampled_from(
-                    [
-                        (Launch(tasks=tuple(tasks)),),
-                        (Launch(tasks=tuple(tasks)),),
-                        (UnsupportedOperation(type="X"), Launch(tasks=tuple(tasks))),
-                        (),
-                    ]
-                )
-            ),
-            refuse_ms=data.draw(st.sampled_from([0, 5_000, 90_000])),
+            for _ in range(data.draw(st.integers(1, 2)))
         )
-        (outcome,) = self._apply(command).outcomes
-        if not isinstance(outcome, Rejected):
+
+    def _launch_of(
+        self, data: st.DataObject, framework_id: str, agent_id: str, left: Resources
+    ) -> Launch | LaunchGroup:
+        kind = data.draw(st.sampled_from(["command", "custom", "group"]))
+        true = CommandInfo(value="true")
+        if kind == "command":
+            return Launch(tasks=self._tasks(data, agent_id, left, command=true))
+        executor_id = data.draw(EXECUTORS)
+        key = (framework_id, agent_id, executor_id)
+        known = self.trial.state.executors.get(key)
+        executor = ExecutorInfo(
+            executor_id=executor_id,
+            framework_id=framework_id,
+            resources=data.draw(OWN if kind == "custom" else OWN_OF_GROUP),
+            command=true if kind == "custom" else None,
+            type=None if kind == "custom" else ExecutorType.DEFAULT,
+        )
+        if known is not None and data.draw(st.integers(0, 3)):
+            executor = known.info
+        if executor.type is None:
+            return Launch(tasks=self._tasks(data, agent_id, left, executor=executor))
+        tasks = self._tasks(data, agent_id, left, executor=executor, command=true)
+        return LaunchGroup(executor=executor, tasks=tasks)
+
+    def _operations(
+        self, data: st.DataObject, framework_id: str, offer_ids: tuple[str, ...]
+    ) -> list[Any]:
+        """Some operations, most of which can be performed one after the other."""
+        state = self.trial.state
+        offers = [state.offers[offer_id] for offer_id in offer_ids]
+        agent = state.agents[offers[0].agent_id]
+        left, total = joined(offer.resources for offer in offers), agent.total
+        if data.draw(st.booleans()):
+            return [self._launch_of(data, framework_id, agent.id, left)]
+        operations: list[Any] = []
+        for _ in range(data.draw(st.integers(1, 5))):
+            if data.draw(st.integers(0, 3)) == 0:
+                launch = self._launch_of(data, framework_id, agent.id, left)
+                operations.append(launch)
+                continue
+            plans = [
+                (operation, plan)
+                for operation in CONVERSIONS
+                if isinstance(
+                    plan := plan_conversion(
+                        total, left, operation, role=offers[0].role
+                    ),
+                    Converted,
+                )
+            ]
+            if plans and data.draw(st.integers(0, 5)):
+                operation, plan = data.draw(st.sampled_from(plans))
+                left, total = plan.applied_to(left), plan.total
+            else:
+                kinds = [*CONVERSIONS, UnsupportedOperation(type="CREATE_DISK")]
+                operation = data.draw(st.sampled_from(kinds))
+            operations.append(replace(operation, id=data.draw(NAMES)))
+        return operations
+
+    @rule(data=st.data(), times=st.integers(1, 4))
+    def operate(self, data: st.DataObject, times: int) -> None:
+        """ACCEPTs with any operations; most of what they need was offered."""
+        for _ in range(times):
+            found = self._offered(data)
+            if found is None:
+                return
+            _, framework_id, offer_ids = found
+            command = c.AcceptOffers(
+                framework_id=framework_id,
+                offer_ids=offer_ids,
+                operations=tuple(self._operations(data, framework_id, offer_ids)),
+                refuse_ms=data.draw(st.sampled_from([0, 90_000])),
+            )
+            self._apply(command)
             self.accepts.append(command)
 
     @rule(data=st.data())
-    def repeat_an_accept(self, data: st.DataObject) -> None:
-        if self.accepts:
-            before = _timeless(self.trial.state)
-            self._apply(data.draw(st.sampled_from(self.accepts)))
-            assert _timeless(self.trial.state) == before
+    def destroy_what_others_see(self, data: st.DataObject) -> None:
+        """A shared volume goes from under offers, but not from under tasks."""
+        self._offered(data)
+        offers = self.trial.state.offers.values()
+        seen = [offer for offer in offers if SHARED in offer.resources.scalars]
+        if seen:
+            offer = data.draw(st.sampled_from(seen))
+            command = c.AcceptOffers(
+                framework_id=offer.framework_id,
+                offer_ids=(offer.id,),
+                operations=(Destroy(volumes=_of(**{SHARED: 10_000})),),
+            )
+            self._apply(command)
+            self.accepts.append(command)
 
-    @rule(data=st.data(), refuse_ms=TIMES)
-    def decline(self, data: st.DataObject, refuse_ms: int) -> None:
-        offer_id = self._pick(data, self.trial.state.offers)
-        offer = self.trial.state.offers.get(offer_id)
-        framework = (
-            self._pick(data, self.trial.state.frameworks)
-            if offer is None
-            else offer.framework_id
+    @rule(data=st.data())
+    def acknowledge_operation(self, data: st.DataObject) -> None:
+        rows = list(self.trial.state.operations.items())
+        if rows:
+            (framework_id, name), row = data.draw(st.sampled_from(rows))
+            uuid = data.draw(st.sampled_from([row.status.uuid, b"x" * 16]))
+            assert uuid is not None
+            self._apply(
+                c.AcknowledgeOperation(
+                    framework_id=framework_id, operation_id=name, uuid=uuid
+                )
+            )
+
+    @rule(data=st.data(), is_lost=st.booleans())
+    def end_executor(self, data: st.DataObject, is_lost: bool) -> None:
+        keys = [*self.trial.state.executors]
+        if not keys:
+            return
+        framework_id, agent_id, executor_id = data.draw(st.sampled_from(keys))
+        if is_lost:
+            self._apply(
+                c.LoseExecutors(
+                    agent_id=agent_id, executors=((framework_id, executor_id),)
+                )
+            )
+            return
+        report = ExecutorReport(
+            framework_id=framework_id,
+            executor_id=executor_id,
+            uuid=self._uuid(),
+            status=0,
+        )
+        command = c.ReportExecutors(agent_id=agent_id, reports=(report,))
+        self._apply(command)
+        self.reports.append(command)
+
+    @rule(data=st.data())
+    def repeat_a_report(self, data: st.DataObject) -> None:
+        """Of one that perhaps has a successor of the same name."""
+        if self.reports:
+            before = self.content()
+            self._apply(data.draw(st.sampled_from(self.reports)))
+            assert self.content() == before
+
+    @rule(data=st.data())
+    def shut_executor_down(self, data: st.DataObject) -> None:
+        keys = [*self.trial.state.executors, ("c-X1-0", "c-X1-0", "e1")]
+        framework_id, agent_id, executor_id = data.draw(st.sampled_from(keys))
+        self._apply(
+            c.ShutdownExecutor(
+                framework_id=framework_id, agent_id=agent_id, executor_id=executor_id
+            )
+        )
+
+    @rule(data=st.data())
+    def let_tasks_of_executors_run(self, data: st.DataObject) -> None:
+        """Its agent does what it was ordered to: nothing stays for ever."""
+        state = self.trial.state
+        for agent_id in sorted(state.agents):
+            updates = [
+                AgentUpdate(
+                    framework_id=task.framework_id,
+                    status=TaskStatus(
+                        task_id=task.info.task_id,
+                        state=told,
+                        source=Source.EXECUTOR,
+                        uuid=self._uuid(),
+                    ),
+                )
+                for tasks, told in (
+                    (queries.unconfirmed_tasks(state, agent_id), TaskState.RUNNING),
+                    (queries.wanted_kills(state, agent_id), TaskState.KILLED),
+                )
+                for task in tasks
+                if task.info.executor is not None
+            ]
+            self._apply(c.UpdateTasks(agent_id=agent_id, updates=tuple(updates)))
+            reports = tuple(
+                ExecutorReport(
+                    framework_id=executor.framework_id,
+                    executor_id=executor.info.executor_id,
+                    uuid=self._uuid(),
+                    status=9,
+                )
+                for executor in queries.shutdown_wanted(state, agent_id)
+            )
+            self._apply(c.ReportExecutors(agent_id=agent_id, reports=reports))
+            assert not queries.shutdown_wanted(state, agent_id)
+
+    @rule(
+        data=st.data(),
+        roles=ROLES,
+        capabilities=st.sampled_from([CAPABILITIES, CAPABILITIES[:2]]),
+    )
+    def update_framework(
+        self, data: st.DataObject, roles: Any, capabilities: Any
+    ) -> None:
+        user = data.draw(st.sampled_from([*["user"] * 7, "else"]))
+        info = FrameworkInfo(
+            user=user, name="n", roles=roles, capabilities=capabilities
         )
         self._apply(
-            c.DeclineOffers(
-                framework_id=framework, offer_ids=(offer_id,), refuse_ms=refuse_ms
+            c.UpdateFramework(
+                framework_id=self._pick(data, self.trial.state.frameworks),
+                info=info,
+                suppressed_roles=data.draw(st.sampled_from([(), (), ("a",)])),
+                offer_constraints=data.draw(st.sampled_from([{}, {"b": ()}])),
             )
         )
 
-    @rule(data=st.data())
-    def update(self, data: st.DataObject) -> None:
-        live = list(self.trial.state.tasks)
-        if not live:
-            return
-        key = data.draw(st.sampled_from(live))
-        states = data.draw(st.lists(st.sampled_from(STATES), min_size=1, max_size=3))
-        updates = tuple(
-            AgentUpdate(
-                framework_id=key[0],
-                status=TaskStatus(
-                    task_id=key[1], state=state, source=Source.EXECUTOR, uuid=uuid
-                ),
-            )
-            for state, uuid in [
-                *((state, self._uuid()) for state in states),
-                (data.draw(st.sampled_from(STATES)), None),
-            ]
-        )
-        agent_id = self.trial.state.tasks[key].info.agent_id
-        self._apply(c.UpdateTasks(agent_id=agent_id, updates=updates))
-        if data.draw(st.booleans()):
-            self._acknowledge_all(*key)
-        before = _timeless(self.trial.state)
-        self._apply(c.UpdateTasks(agent_id=agent_id, updates=updates[:-1]))
-        assert _timeless(self.trial.state) == before
-
-    @rule(data=st.data(), task_id=TASK_IDS)
-    def launch(self, data: st.DataObject, task_id: Any) -> None:
-        """A launch that works, in one step, so that there are tasks."""
-        self._launch(data, task_id, ends=False)
-
-    @rule(data=st.data(), task_id=TASK_IDS)
-    def run_to_the_end(self, data: st.DataObject, task_id: Any) -> None:
-        """A task's whole life in one step, so that ids are used again."""
-        self._launch(data, task_id, ends=True)
-
-    def _launch(self, data: st.DataObject, task_id: Any, *, ends: bool) -> None:
-        state = self.trial.state
-        pairs = [
-            (agent.id, framework.id, role)
-            for agent in state.agents.values()
-            for framework in state.frameworks.values()
-            for role in framework.info.roles
-            if agent.free.contains(ONE_CPU)
-            and framework.connected
-            and role not in framework.suppressed_roles
-        ]
-        if not pairs:
-            return
-        agent_id, framework_id, role = data.draw(st.sampled_from(pairs))
-        grant = c.Grant(
-            framework_id=framework_id, agent_id=agent_id, role=role, resources=ONE_CPU
-        )
-        self._apply(c.GrantOffers(grants=(grant,), offer_timeout_ms=300_000))
-        task = TaskInfo(
-            name="n",
-            task_id=task_id,
-            agent_id=agent_id,
-            resources=ONE_CPU,
-            command=CommandInfo(value="true"),
-        )
-        accept = c.AcceptOffers(
-            framework_id=framework_id,
-            offer_ids=(f"c-O{state.index}-0-0",),
-            operations=(Launch(tasks=(task,)),),
-        )
-        self._apply(accept)
-        self.accepts.append(accept)
-        if ends:
-            end = TaskStatus(
-                task_id=task_id,
-                state=TaskState.FINISHED,
-                source=Source.EXECUTOR,
-                uuid=self._uuid(),
-            )
-            update = AgentUpdate(framework_id=framework_id, status=end)
-            self._apply(c.UpdateTasks(agent_id=agent_id, updates=(update,)))
-            self._acknowledge_all(framework_id, task_id)
-
-    def _uuid(self) -> bytes:
-        self.uuids_made += 1
-        return self.uuids_made.to_bytes(16, "big")
-
-    def _acknowledge_all(self, framework_id: Any, task_id: Any) -> None:
-        task = self.trial.state.tasks.get((framework_id, task_id))
-        for status in () if task is None else task.pending:
-            self._apply(
-                c.AcknowledgeUpdate(
-                    framework_id=framework_id, task_id=task_id, uuid=status.uuid
-                )
-            )
-
-    @rule(data=st.data())
-    def acknowledge(self, data: st.DataObject) -> None:
-        state = self.trial.state
-        waiting = [
-            (framework, status)
-            for framework, row in sorted(state.frameworks.items())
-            for status in row.orphan_updates
-        ]
-        waiting += [(k[0], s) for k, t in state.tasks.items() for s in t.pending]
-        for framework, status in data.draw(
-            st.lists(st.sampled_from(waiting), max_size=4) if waiting else st.just([])
-        ):
-            self._apply(
-                c.AcknowledgeUpdate(
-                    framework_id=framework, task_id=status.task_id, uuid=status.uuid
-                )
-            )
-
-    @rule(data=st.data(), grace=st.sampled_from([None, -1, 5]))
-    def kill(self, data: st.DataObject, grace: int | None) -> None:
-        keys = [*self.trial.state.tasks, ("c-X1-0", "t1")]
-        framework, task_id = data.draw(st.sampled_from(keys))
-        self._apply(c.KillTask(framework_id=framework, task_id=task_id, grace_ms=grace))
-
-    def _lose(self, data: st.DataObject) -> None:
-        agent = self._pick(data, self.trial.state.agents)
-        keys = tuple(self.trial.state.tasks_by_agent.get(agent, ()))
-        self._apply(c.LoseTasks(agent_id=agent, tasks=keys))
-
-    @rule(ms=TIMES)
-    def pass_time(self, ms: int) -> None:
-        self.trial.now_ms += ms
-        self._apply(c.PassTime())
-
-    def _fail_over(self, data: st.DataObject) -> None:
-        self.trial.term += 1
-        self.trial.node = f"n{self.trial.term % 3}"
-        self._apply(c.BeginTerm(http_address="h:1"))
-        for row in list(self.trial.state.frameworks.values()):
-            if data.draw(st.integers(0, 3)):
-                self._apply(c.SubscribeFramework(info=row.info, framework_id=row.id))
-
-    @rule(data=st.data())
-    def disturb(self, data: st.DataObject) -> None:
-        """One rule for all that makes a cluster smaller, lest it be always empty."""
-        disturbances = [
-            self._fail_over,
-            self._disconnect,
-            self._tear_down,
-            self._change_roles,
-            self._mark_unreachable,
-            self._lose,
-        ]
-        data.draw(st.sampled_from(disturbances))(data)
+    @rule(data=st.data(), operation=st.sampled_from(CONVERSIONS))
+    def operate_as_operator(self, data: st.DataObject, operation: Any) -> None:
+        agent_id = self._pick(data, self.trial.state.agents)
+        self._apply(o.OperateOnAgent(agent_id=agent_id, operation=operation))
 
     @invariant()
-    def nothing_is_due_that_was_done(self) -> None:
-        state = self.trial.state
-        assert state.clock_ms <= self.trial.now_ms
-        assert state.index == len(self.trial.entries)
+    def resources_stay_what_they_were(self) -> None:
+        for agent in self.trial.state.agents.values():
+            if not agent.shrunk:
+                base = agent.total.converted(ResourceKind.base)
+                assert base == agent.info.resources
+                held = agent.used + agent.offered + agent.free.exclusive()
+                is_all = agent.unreachable_ms is None
+                assert held == agent.total.exclusive() or not is_all
+
+    @invariant()
+    def agents_keep_every_volume(self) -> None:
+        for agent_id, agent in self.trial.state.agents.items():
+            kept = queries.volumes_of(self.trial.state, agent_id)
+            assert len(kept) == sum("volume" in key for key in agent.dynamic.scalars)
 
 
-ClusterMachine.TestCase.settings = settings(
+WholeMachine.TestCase.settings = settings(
     max_examples=100,
-    stateful_step_count=40,
+    stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-TestClusterMachine = ClusterMachine.TestCase
+TestClusterMachine = WholeMachine.TestCase
