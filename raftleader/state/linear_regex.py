@@ -27,18 +27,27 @@ TEXT_CHARS_MAX = 1_024
 """A longer text matches nothing."""
 REPEAT_MAX = 1_000
 """Largest number in ``{m,n}``, as in RE2."""
+MOVES_MAX = 4_096
+"""Steps from states to states that are remembered of one pattern: the same texts,
+and texts that begin alike, are matched again and again."""
 _DEPTH_MAX = 50
 
 _Test = Callable[[str], bool]
 
 
-@attrs.frozen
+_States = frozenset[int]
+
+
+@attrs.frozen(eq=False)
 class Regex:
     """A pattern, ready to match. Made by :func:`compile_regex`."""
 
     pattern: str
     _steps: tuple[_Step, ...]
     _is_case_blind: bool = False
+    _moves: dict[tuple[_States, str, bool], _States] = attrs.field(
+        factory=dict, init=False, repr=False
+    )
 
     def matches(self, text: str) -> bool:
         """Whether the whole text matches."""
@@ -46,31 +55,41 @@ class Regex:
             return False
         if self._is_case_blind:
             text = _ascii_lower(text)
-        steps, last = self._steps, len(text)
-        states = self._closure({0}, 0, last)
+        last = len(text) - 1
+        states = self._closure({0}, is_begin=True, is_end=not text)
         for at, character in enumerate(text):
-            reached = {
-                step.then
-                for step in (steps[number] for number in states)
-                if step.test is not None and step.test(character)
-            }
+            move = (states, character, at == last)
+            reached = self._moves.get(move)
+            if reached is None:
+                reached = self._reached(*move)
+                if len(self._moves) >= MOVES_MAX:
+                    self._moves.clear()
+                self._moves[move] = reached
             if not reached:
                 return False
-            states = self._closure(reached, at + 1, last)
-        return any(steps[number].is_end for number in states)
+            states = reached
+        return any(self._steps[number].is_end for number in states)
 
-    def _closure(self, states: set[int], at: int, last: int) -> set[int]:
+    def _reached(self, states: _States, character: str, is_end: bool) -> _States:
+        taken = {
+            step.then
+            for step in (self._steps[number] for number in states)
+            if step.test is not None and step.test(character)
+        }
+        return self._closure(taken, is_begin=False, is_end=is_end)
+
+    def _closure(self, states: set[int], *, is_begin: bool, is_end: bool) -> _States:
         """With all that is reached without a character, at this place of the text."""
         seen, waiting = set(states), list(states)
         while waiting:
             step = self._steps[waiting.pop()]
-            if step.at is not None and at != (0 if step.at == "^" else last):
+            if step.at is not None and not (is_begin if step.at == "^" else is_end):
                 continue
             for target in step.free:
                 if target not in seen:
                     seen.add(target)
                     waiting.append(target)
-        return seen
+        return frozenset(seen)
 
 
 @attrs.frozen(kw_only=True)

@@ -23,8 +23,11 @@ from raftleader.state.linear_regex import compile_regex
 
 CONSTRAINTS_MAX = 1_000
 """Constraints of one framework: each may be asked for every agent."""
+REGEXES_MAX = 200
+"""Of them with a regular expression, the dearest to ask."""
 
 _WITH_TEXT = frozenset(Predicate) - {Predicate.EXISTS, Predicate.NOT_EXISTS}
+_MATCHING = frozenset({Predicate.TEXT_MATCHES, Predicate.TEXT_NOT_MATCHES})
 _NEGATED = frozenset(
     {Predicate.NOT_EXISTS, Predicate.TEXT_NOT_EQUALS, Predicate.TEXT_NOT_MATCHES}
 )
@@ -34,7 +37,7 @@ def constraints_problem(
     constraints: OfferConstraints, roles: Collection[str]
 ) -> str | None:
     """Why a framework of these roles cannot have them, or None. Mesos' words."""
-    count = 0
+    count = regexes = 0
     for role, groups in sorted(constraints.items()):
         if role not in roles:
             return (
@@ -55,6 +58,7 @@ def constraints_problem(
                     "contains an empty RoleConstraints::Group"
                 )
             for constraint in group:
+                regexes += constraint.predicate in _MATCHING
                 problem = _constraint_problem(constraint)
                 if problem is not None:
                     return (
@@ -63,6 +67,8 @@ def constraints_problem(
                     )
     if count > CONSTRAINTS_MAX:
         return f"Offer constraints are not valid: more than {CONSTRAINTS_MAX} of them"
+    if regexes > REGEXES_MAX:
+        return f"Offer constraints are not valid: more than {REGEXES_MAX} regexes"
     return None
 
 
@@ -74,7 +80,7 @@ def _constraint_problem(constraint: Constraint) -> str | None:
         )
     if constraint.predicate in _WITH_TEXT and constraint.text is None:
         return "A predicate about text has none"
-    if constraint.predicate in (Predicate.TEXT_MATCHES, Predicate.TEXT_NOT_MATCHES):
+    if constraint.predicate in _MATCHING:
         try:
             compile_regex(constraint.text or "")
         except InvalidInputError as error:

@@ -86,6 +86,7 @@ def test_agent_is_wanted_when_all_of_one_group_hold() -> None:
 
 def test_constraints_are_refused_in_mesos_words_when_they_make_no_sense() -> None:
     yes = Constraint(predicate=P.EXISTS, attribute="rack")
+    match = Constraint(predicate=P.TEXT_MATCHES, attribute="rack", text="a")
     assert constraints_problem({"r": ((yes,),)}, ("r",)) is None
     for constraints, words in (
         ({"x": ((yes,),)}, "for a role 'x'not contained in the set of roles"),
@@ -104,6 +105,7 @@ def test_constraints_are_refused_in_mesos_words_when_they_make_no_sense() -> Non
             "Failed to construct regex from pattern '('",
         ),
         ({"r": ((yes,),) * 1_001}, "more than 1000"),
+        ({"r": ((match,),) * 201}, "more than 200 regexes"),
     ):
         problem = constraints_problem(constraints, ("r",))
         assert problem is not None and words in problem
