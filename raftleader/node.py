@@ -213,7 +213,9 @@ async def run_node(
 
 
 def _facts_of(config: NodeConfig) -> NodeFacts:
-    return NodeFacts(flags=config.flags(), log_file=config.external_log_file)
+    return NodeFacts(
+        flags=config.flags(), log_file=config.external_log_file, domain=config.domain
+    )
 
 
 async def _run_log(

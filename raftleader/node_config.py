@@ -92,9 +92,11 @@ class NodeConfig:
         flags = {
             field.name: getattr(self, field.name)
             for field in attrs.fields(type(self))
-            if field.name not in ("members", "weights", "raft", "engine")
+            if field.name not in ("members", "weights", "raft", "engine", "domain")
         }
         flags["engine"] = self.log_engine.value
+        if self.domain is not None:
+            flags["domain"] = f"{self.domain.region}/{self.domain.zone}"
         flags["members"] = _pairs(self.members)
         flags["weights"] = _pairs(
             {role: millis / 1000 for role, millis in (self.weights or {}).items()}

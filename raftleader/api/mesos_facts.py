@@ -6,6 +6,8 @@ from pathlib import Path
 
 import attrs
 
+from raftleader.protocol.agents import Domain
+
 MESOS_VERSION = "1.11.0"
 """The version of Mesos whose API we serve. Digits and dots only."""
 LEADER_CAPABILITIES = ("AGENT_UPDATE", "AGENT_DRAINING", "QUOTA_V2")
@@ -28,7 +30,9 @@ class NodeFacts:
     Attributes:
         flags: Its settings, by name, as text.
         log_file: Where its log goes, if that is a file that may be read.
+        domain: Where it stands.
     """
 
     flags: dict[str, str] = attrs.field(factory=dict)
     log_file: Path | None = None
+    domain: Domain | None = None

@@ -9,7 +9,7 @@ from raftleader.api.answers import (
     text_answer,
 )
 from raftleader.api.operator.calls import OperatorCalls
-from raftleader.errors import RaftLeaderError
+from raftleader.errors import InvalidInputError, RaftLeaderError
 from raftleader.httpd.messages import Answer, Deferred, Request
 from raftleader.httpd.negotiation import accepted_media, content_media
 from raftleader.leader.interface import LeaderNode
@@ -72,7 +72,12 @@ class OperatorEndpoint:
         content = content_media(content_type)
         if content is None:
             return text_answer(415, f"Expecting 'Content-Type' of {_EITHER}")
-        call = read_message(content, CALL, request.body)
+        try:
+            call = read_message(content, CALL, request.body)
+        except InvalidInputError as error:
+            what = "JSON" if content is Media.JSON else "Call protobuf"
+            text = f"Failed to parse body into {what}: {error.problem}"
+            return text_answer(400, text)
         kind = call.text("type")
         if kind is None or kind not in labels_of("master.Call.Type"):
             return text_answer(400, f"{_INVALID}Expecting 'type' to be present")

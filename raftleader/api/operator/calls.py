@@ -128,7 +128,10 @@ class OperatorCalls:
 
     def fill_metrics(self, metrics: Metrics) -> Pieces:
         """All figures of this node."""
-        return fill_metrics(metrics, self._node, subscribers=self.followers.count)
+        metrics["master/operator_event_stream_subscribers"] = self.followers.count
+        metrics["raftleader/operator_streams_cut_slow"] = self.followers.cut_slow
+        metrics["raftleader/operator_streams_cut_oldest"] = self.followers.cut_oldest
+        return fill_metrics(metrics, self._node)
 
     def _guarded(
         self, request: Request, work: Callable[[], Awaitable[Answer]]
@@ -164,6 +167,7 @@ class OperatorCalls:
             ip=host,
             port=int(port),
             version=MESOS_VERSION,
+            domain=self._facts.domain,
         )
         message: JsonObject = {
             "master_info": leader_info_to_json(info),

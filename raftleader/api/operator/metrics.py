@@ -33,7 +33,7 @@ _STATES = tuple(state for state in TaskState if state is not TaskState.UNKNOWN)
 _STARTED_S = time.monotonic()
 
 
-def fill_metrics(metrics: Metrics, node: LeaderNode, *, subscribers: int) -> Pieces:
+def fill_metrics(metrics: Metrics, node: LeaderNode) -> Pieces:
     """Put all figures into ``metrics``. Yields nothing but turns."""
     log = node.statistics()
     is_leading = node.leadership.leading
@@ -41,7 +41,6 @@ def fill_metrics(metrics: Metrics, node: LeaderNode, *, subscribers: int) -> Pie
     metrics |= {
         "master/elected": float(is_leading),
         "master/uptime_secs": time.monotonic() - _STARTED_S,
-        "master/operator_event_stream_subscribers": subscribers,
         "registrar/registry_size_bytes": log.journal_bytes,
         "registrar/queued_operations": max(0, log.last_index - log.applied_index),
         "registrar/log/recovered": 1.0,

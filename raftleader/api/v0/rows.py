@@ -9,8 +9,9 @@ import msgspec
 
 from raftleader.api.mesos_facts import AGENT_CAPABILITIES, MESOS_VERSION
 from raftleader.api.v0.resources import by_reservation, state_resources
-from raftleader.protocol.agents import Attribute, Domain
+from raftleader.protocol.agents import Attribute
 from raftleader.protocol.frameworks import FrameworkInfo
+from raftleader.protocol.json_v1_agents import domain_to_json
 from raftleader.protocol.labels import Label
 from raftleader.protocol.resources import EMPTY, Range
 from raftleader.protocol.tasks import CommandInfo, TaskStatus
@@ -52,7 +53,7 @@ def agent_row(row: Agent) -> JsonRow:
     if row.reregistered_ms != row.registered_ms:
         message["reregistered_time"] = row.reregistered_ms / 1000
     if info.domain is not None:
-        message["domain"] = domain_object(info.domain)
+        message["domain"] = domain_to_json(info.domain)
     if row.drain is not None:
         config: JsonRow = {"mark_gone": row.drain.mark_gone}
         if row.drain.max_grace_ms is not None:
@@ -70,16 +71,6 @@ def agent_pid(row: Agent) -> str:
 def is_active(row: Agent) -> bool:
     """Whether anything of it may be offered."""
     return not (row.unreachable_ms or row.is_deactivated or row.drain)
-
-
-def domain_object(domain: Domain) -> JsonRow:
-    """A ``DomainInfo``; the same in v0 and v1."""
-    return {
-        "fault_domain": {
-            "region": {"name": domain.region},
-            "zone": {"name": domain.zone},
-        }
-    }
 
 
 def _attribute(attribute: Attribute) -> object:

@@ -23,6 +23,7 @@ from raftleader.api.v0.rows import (
 )
 from raftleader.leader.interface import LeaderNode
 from raftleader.protocol.ids import AgentId, FrameworkId
+from raftleader.protocol.json_v1_agents import domain_to_json
 from raftleader.protocol.json_v1_constraints import offer_constraints_to_json
 from raftleader.protocol.json_v1_kinds import ReservationForm
 from raftleader.protocol.json_v1_resources import resources_to_json
@@ -182,6 +183,8 @@ def _head(node: LeaderNode, facts: NodeFacts) -> JsonRow:
     }
     if node.elected_ms is not None:
         head["elected_time"] = node.elected_ms / 1000
+    if facts.domain is not None:
+        head["domain"] = domain_to_json(facts.domain)
     if facts.log_file is not None:
         head["external_log_file"] = str(facts.log_file)
     return head

@@ -9,11 +9,12 @@ from urllib.parse import urlencode
 
 import pytest
 from msgspec.structs import replace
-from support.operator_calls import MACHINE, launch, reserved, scalar
+from support.operator_calls import MACHINE, launch, read, reserved, scalar
 
 from raftleader.api.app import build_handler
 from raftleader.api.mesos_facts import NodeFacts
 from raftleader.httpd.messages import Response, Stream
+from raftleader.protocol.agents import Domain
 from raftleader.protocol.operator_values import Quota
 from raftleader.protocol.resources import Resources
 from raftleader.state.commands import SetWeights
@@ -368,3 +369,12 @@ async def test_flags_are_the_settings(client: Any) -> None:
     client.handler = build_handler(client.node, facts)
     assert await client.get_json("/flags") == {"flags": {"http": "0.0.0.0:5050"}}
     assert (await client.get_json("/state"))["flags"] == {"http": "0.0.0.0:5050"}
+
+
+async def test_leader_says_where_it_stands(client: Any) -> None:
+    facts = NodeFacts(domain=Domain(region="eu", zone="b"))
+    client.handler = build_handler(client.node, facts)
+    expected = {"fault_domain": {"region": {"name": "eu"}, "zone": {"name": "b"}}}
+    assert (await client.get_json("/state"))["domain"] == expected
+    document = await read(client, "GET_MASTER")
+    assert document["master_info"]["domain"] == expected
