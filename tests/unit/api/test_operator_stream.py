@@ -306,4 +306,5 @@ async def test_nothing_is_watched_while_nobody_follows(
         assert len(client.node.observers) == 1
         figures = json.loads((await client.get("/metrics/snapshot")).body)
         assert figures["master/operator_event_stream_subscribers"] == 1
+        assert figures["raftleader/operator_streams_cut_slow"] == 0
     assert client.node.observers == []
