@@ -21,6 +21,7 @@ from agent.leader_link import LeaderLinks
 from agent.machine import Machine
 from agent.machine.effects import (
     BeginChecks,
+    CancelAlarm,
     CancelStart,
     CloseSession,
     CloseStream,
@@ -41,10 +42,11 @@ from agent.machine.effects import (
     Turn,
 )
 from agent.machine.events import (
-    Event,
+    CompletionOver,
     GraceOver,
     ProcessExit,
     ProcessExited,
+    RegistrationOver,
     StartFailed,
 )
 from agent.records import ExecutorRun, ProcessKey
@@ -80,6 +82,9 @@ class Performer:
     run_blocking: RunBlocking
     timers: trio.Nursery
     turned: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _alarms: dict[RegistrationOver | CompletionOver, trio.CancelScope] = attrs.field(
+        factory=dict, init=False
+    )
 
     async def run(self) -> None:
         """Take events and perform turns, until cancelled.
@@ -134,6 +139,10 @@ class Performer:
                 self._set_timer(GraceOver(process_key), after_ms)
             case SetAlarm(event, after_ms):
                 self._set_timer(event, after_ms)
+            case CancelAlarm(event):
+                scope = self._alarms.pop(event, None)
+                if scope is not None:
+                    scope.cancel()
             case TaskEnded(key):
                 self.cleanup.add_ended(self.launches.sandbox_of(key, None))
             case RunEnded(ended_run):
@@ -183,12 +192,25 @@ class Performer:
         if is_something_to_empty:
             self.timers.start_soon(self.run_blocking, self.volumes.empty)
 
-    def _set_timer(self, event: Event, after_ms: int) -> None:
-        self.timers.start_soon(self._time, event, after_ms)
+    def _set_timer(
+        self, event: GraceOver | RegistrationOver | CompletionOver, after_ms: int
+    ) -> None:
+        scope = trio.CancelScope()
+        if not isinstance(event, GraceOver):
+            self._alarms[event] = scope
+        self.timers.start_soon(self._time, event, after_ms, scope)
 
-    async def _time(self, event: Event, after_ms: int) -> None:
-        await trio.sleep(after_ms / 1000)
-        self.inbox.post_nowait(event)
+    async def _time(
+        self,
+        event: GraceOver | RegistrationOver | CompletionOver,
+        after_ms: int,
+        scope: trio.CancelScope,
+    ) -> None:
+        with scope:
+            await trio.sleep(after_ms / 1000)
+            if not isinstance(event, GraceOver):
+                self._alarms.pop(event, None)
+            self.inbox.post_nowait(event)
 
     def _save_identity(self) -> None:
         save_identity(

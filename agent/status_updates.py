@@ -25,6 +25,11 @@ RESEND_TICKS = int(RESEND_INTERVAL_S / TICK_INTERVAL_S)
 UPDATES_PER_MESSAGE_MAX = 1_000
 """Leaders answer a message of this size well within a turn of their loop."""
 
+PENDING_UPDATES_MAX = 200
+"""Of one task that are not committed; beyond, the second oldest is forgotten, as the
+leaders do when a framework does not acknowledge. Executors may say much of a task
+while no leader hears it."""
+
 MESSAGE_BYTES_MAX = 16 * RESULT_BYTES_MAX
 """A message is closed at this size of data, so that frames stay short."""
 
@@ -57,6 +62,12 @@ class UpdateStreams:
         """A new update, the last of its task so far. Its uuid must be set."""
         assert status.uuid is not None
         stream = self._streams.setdefault(key, Stream())
+        if len(stream.pending) >= PENDING_UPDATES_MAX:
+            # The first is on its way, and the last says how things are.
+            forgotten = stream.pending.pop(1)
+            stream.in_flight -= stream.in_flight > 1
+            assert forgotten.uuid is not None
+            self._key_of.pop(forgotten.uuid, None)
         stream.pending.append(status)
         self._key_of[status.uuid] = key
         if not stream.in_flight:

@@ -115,6 +115,13 @@ class SetAlarm:
 
 
 @attrs.frozen
+class CancelAlarm:
+    """This event need not be reported; it still may be, if it was due."""
+
+    event: RegistrationOver | CompletionOver
+
+
+@attrs.frozen
 class SendEvent:
     """Tell an executor, on this stream of its."""
 
@@ -184,6 +191,7 @@ Effect = (
     | SignalTask
     | SetTimer
     | SetAlarm
+    | CancelAlarm
     | SendEvent
     | CloseStream
     | BeginChecks

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from agent.machine.effects import CloseStream, SendEvent
+from agent.machine.effects import CancelAlarm, CloseStream, SendEvent
+from agent.machine.events import RegistrationOver
 from agent.machine.executors import ExecutorTable
 from agent.machine.held import Executor, ExecutorState, Held, Stage
 from agent.machine.launches import hand
@@ -42,7 +43,9 @@ def subscribed(
         row.stream = None
         _dismiss(table, stream)
         return
-    row.state = ExecutorState.RUNNING
+    if row.state is ExecutorState.REGISTERING:
+        row.state = ExecutorState.RUNNING
+        table.turn.effects.append(CancelAlarm(RegistrationOver(run)))
     table.turn.effects.append(SendEvent(stream, _welcome(table, row, info)))
     for status in call.unacknowledged_updates:
         _take_update(table, row, status)

@@ -221,7 +221,7 @@ class ExecutorTable:
 
     def task_ended(self, held: Held) -> None:
         row = self.row_of(held.run) if held.run is not None else None
-        if row is None or row.report is not None:
+        if row is None or row.state is ExecutorState.TERMINATED:
             return
         if held.group and held.state is not TaskState.FINISHED:
             for key in list(row.tasks):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 
 import attrs
+from msgspec.structs import replace
 
 from agent.records import ExecutorRun, ProcessMark
 from raftleader.limits import KILL_GRACE_S, KILL_GRACE_S_MAX
@@ -99,8 +100,15 @@ class Held:
         return self.stage in (Stage.LAUNCHING, Stage.RUNNING)
 
     def remember(self, status: TaskStatus) -> None:
-        """For whoever looks."""
+        """For whoever looks; without its data, which may be long."""
+        if status.data is not None:
+            status = replace(status, data=None)
         self.statuses = [*self.statuses[1 - STATUSES_MAX :], status]
+
+    def forget_data(self) -> None:
+        """What was handed on need not be kept."""
+        if self.info is not None and self.info.data is not None:
+            self.info = replace(self.info, data=None)
 
     def saw(self, uuid: bytes) -> bool:
         """Whether an update of this uuid came before; from now on it did."""

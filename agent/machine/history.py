@@ -45,6 +45,7 @@ class History:
         """Its end is in the leaders' log. What never came here is not remembered."""
         if held.info is None:
             return
+        held.forget_data()
         found = self._of(held.key[0])
         if held.run is None:
             found.command_tasks.append(held)

@@ -131,7 +131,7 @@ class Machine:
         self._turn = self.tasks.turn = Turn()
         self.tasks.now_ms = now_ms
         self.tasks.agent_id = self.identity.agent_id
-        self.tasks.network = network_of(self.info)
+        self.tasks.network = network_of(self.info.ip)
         for event in events:
             self._handle(event)
         executors = self.executors

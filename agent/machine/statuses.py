@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from agent.machine.held import Held
 from raftleader.limits import RESULT_BYTES_MAX
-from raftleader.protocol.agents import AgentInfo
 from raftleader.protocol.ids import AgentId
 from raftleader.protocol.tasks import Reason, Source, TaskState, TaskStatus
 
@@ -35,11 +36,12 @@ def may_report(state: TaskState) -> bool:
     return state in _FROM_EXECUTOR
 
 
-def network_of(info: AgentInfo) -> bytes:
+@lru_cache(maxsize=64)
+def network_of(ip: str) -> bytes:
     """The address under which tasks are reached, for ``TaskStatus.carried``."""
-    if not info.ip:
+    if not ip:
         return b""
-    address = {"ip_address": info.ip}
+    address = {"ip_address": ip}
     networks = [{"ip_addresses": [address]}]
     return _encoder.encode({"container_status": {"network_infos": networks}})
 

@@ -17,6 +17,7 @@ import attrs
 from agent.checks.definition import no_result
 from agent.machine.effects import (
     BeginChecks,
+    CancelAlarm,
     CancelStart,
     ContainerEnd,
     EndChecks,
@@ -162,6 +163,7 @@ class TaskTable:
         self.take(held)
         self.report(held, TaskState.STARTING)
         self.turn.effects.append(StartTask(order, held.run))
+        held.forget_data()
 
     def kill(self, order: KillOrder) -> None:
         """End a task; one that never came is never started."""
@@ -339,6 +341,8 @@ class TaskTable:
         info = held.info
         if was_running and info and (info.health_check or info.check):
             self.turn.effects.append(EndChecks(held.key))
+        if was_running and info and info.max_completion_ms is not None:
+            self.turn.effects.append(CancelAlarm(CompletionOver(held.key)))
         if was_own and held.run is None:
             self.turn.effects.append(TaskEnded(held.key))
         self.watcher.task_ended(held)
