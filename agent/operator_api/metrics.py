@@ -79,13 +79,13 @@ class Metrics:
     def _of_nested(self) -> dict[str, float]:
         containers = self.nested.all()
         return {
-            "raftleader/nested_containers_running": float(
+            "nested_containers/running": float(
                 sum(container.pid is not None for container in containers)
             ),
-            "raftleader/nested_container_launch_errors": float(
+            "nested_containers/launch_errors": float(
                 self.nested.launch_error_count
             ),
-            "raftleader/nested_container_readers_cut": float(
+            "nested_containers/readers_cut": float(
                 sum(container.output.cut_count for container in containers)
             ),
         }

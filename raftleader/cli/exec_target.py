@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from raftleader.cli.api_client import API, ApiClient
+from raftleader.cli.rows import rows_of
 from raftleader.errors import ApiError, InvalidInputError, UnavailableError
 
 AGENT_API = "/api/v1"
@@ -37,7 +38,7 @@ async def find_target(
     """
     tasks = [
         row
-        for row in await client.get(f"{API}/tasks")
+        for row in rows_of(await client.get(f"{API}/tasks"), "tasks")
         if row["id"] == task_id and framework_id in (None, row["framework_id"])
     ]
     if not tasks:
@@ -49,7 +50,7 @@ async def find_target(
         )
         raise InvalidInputError("task", problem)
     (task,) = tasks
-    agents = await client.get(f"{API}/agents")
+    agents = rows_of(await client.get(f"{API}/agents"), "agents")
     found = [row for row in agents if row["id"] == task["agent_id"]]
     if not found:
         raise UnavailableError(f"the agent of task {task_id!r} is gone")

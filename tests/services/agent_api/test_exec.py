@@ -101,7 +101,9 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
     def handle(request: Request) -> Answer | Deferred:
         name = request.path.removeprefix("/raftleader/v1/")
         if name in made.rows:
-            return Response(status=200, body=msgspec.json.encode(made.rows[name]))
+            return Response(
+                status=200, body=msgspec.json.encode({name: made.rows[name]})
+            )
         return endpoints.handle(request)
 
     async def serve(task_status: trio.TaskStatus[str]) -> None:

@@ -18,6 +18,7 @@ COMMANDS = [
     ["agents"],
     ["tasks"],
     ["run"],
+    ["exec"],
     ["leader"],
     ["agent"],
     ["bench", "failover"],
@@ -46,7 +47,10 @@ def test_help_of_every_command_has_an_example(command: list[str]) -> None:
 
 def test_every_command_is_among_those_with_an_example() -> None:
     groups = {group.name: group.typer_instance for group in app.registered_groups}
-    names = {(command.callback.__name__,) for command in app.registered_commands}
+    names = {
+        (command.name or command.callback.__name__,)
+        for command in app.registered_commands
+    }
     for name, group in groups.items():
         names |= {
             (name, command.name or command.callback.__name__)
