@@ -127,7 +127,7 @@ class Holdings:
             self.unreachable.setdefault(task.framework_id, []).append(task)
         else:
             self.tasks.setdefault(task.framework_id, []).append(task)
-        if not task.state.is_terminal:
+        if task.ended_ms is None:
             _count(self.used, task.framework_id, task.info.resources)
 
 
@@ -144,7 +144,7 @@ def _count(
     if total is None:
         total = sums[key] = {}
     for name, millis in resources.scalars.items():
-        if not is_shared_key(name):
+        if "|" not in name or not is_shared_key(name):
             total[name] = total.get(name, 0) + millis
 
 
