@@ -146,7 +146,7 @@ class Endpoints:
         self,
         request: Request,
         wanted: Callable[[ContainerView], bool],
-        to_element: Callable[[Row], JsonObject],
+        to_element: Callable[[Row, str], JsonObject],
     ) -> Deferred:
         async def answer() -> Answer:
             rows = await container_rows(
@@ -157,7 +157,8 @@ class Endpoints:
                 shows_standalone=False,
                 wanted=wanted,
             )
-            return _json(request, [to_element(row) for row in rows])
+            ip = self.view.info.ip
+            return _json(request, [to_element(row, ip) for row in rows])
 
         return _guarded(answer)
 

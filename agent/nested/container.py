@@ -22,6 +22,8 @@ READ_BYTES = 64 * 1024
 DRAIN_S = 0.2
 """After the end of its first process a container's output is read as long as it
 flows, and so long after: a process that left the group may hold it open for ever."""
+KILL_WAIT_S = 2.0
+"""What was sent KILL is gone at once, unless the kernel holds it."""
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,8 @@ class Container:
         sandbox: Its folder; of a session, its parent's.
         environment: What its process was given.
         wait_status: As waitpid(2) has it, once ``ended`` is set: then its process
-            group was sent KILL and all that was written has been handed out.
+            group was sent KILL and all that was written has been handed out. None
+            if ``run`` was cancelled and KILL did not help.
         is_input_taken: Whether somebody is attached to its input; one at a time.
     """
 
@@ -108,10 +111,11 @@ class Container:
         finally:
             if not self._has_exited:
                 self.signal(signal.SIGKILL)
-                with trio.CancelScope(shield=True):
+                with trio.move_on_after(KILL_WAIT_S, shield=True):
                     await trio.lowlevel.wait_readable(started.pidfd)
-                self._reap()
+                    self._reap()
             self.close_input()
+            self._is_stdin_open = False
             for fd in {started.stdout, started.stderr, *self.files.values()}:
                 if fd is not None:
                     trio.lowlevel.notify_closing(fd)
@@ -188,8 +192,6 @@ class Container:
             self._is_stdin_open = False
             trio.lowlevel.notify_closing(self.started.stdin)
             os.close(self.started.stdin)
-        elif self._has_exited:
-            self._is_stdin_open = False
 
     def resize(self, size: WindowSize) -> None:
         """Tell its terminal how large the window is. Raises OSError without one."""

@@ -30,8 +30,9 @@ from raftleader.errors import OverloadedError
 from raftleader.protocol.tasks import CommandInfo
 
 PATH_DEFAULT = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-RUNNING_MAX = 1_000
-"""Containers that run: each takes up to six descriptors of the agent."""
+RUNNING_MAX = 250
+"""Containers that run: each takes up to six descriptors of the agent, and one who
+looks into a task must not keep others from being started."""
 ENDED_MAX = 1_000
 """Ended containers whose exit is remembered, until somebody removes them."""
 

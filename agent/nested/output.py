@@ -50,11 +50,11 @@ class OutputReader:
         return pieces
 
     async def _wait(self) -> None:
-        self._changed = trio.Event()
         await self._changed.wait()
 
     def _notify(self) -> None:
         self._changed.set()
+        self._changed = trio.Event()
 
     def _end(self) -> None:
         self._has_ended = True

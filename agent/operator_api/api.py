@@ -259,7 +259,8 @@ class OperatorApi:
                 shows_nested=shows_nested,
                 shows_standalone=shows_standalone,
             )
-            messages = [row_to_message(row) for row in rows]
+            ip = self.view.info.ip
+            messages = [row_to_message(row, ip) for row in rows]
             return call.answer({"containers": messages} if messages else {})
 
         return answer

@@ -71,11 +71,11 @@ async def container_rows(
     return rows
 
 
-def row_to_message(row: Row) -> JsonObject:
-    """A ``GetContainers.Container``."""
+def row_to_message(row: Row, ip: str) -> JsonObject:
+    """A ``GetContainers.Container``; ``ip`` is the machine's address."""
     message: JsonObject = {
         "container_id": name_to_json(row.name),
-        "container_status": _status(row),
+        "container_status": _status(row, ip),
         "resource_statistics": statistics_to_json(row.usage, row.resources),
     }
     if row.view is not None:
@@ -85,7 +85,7 @@ def row_to_message(row: Row) -> JsonObject:
     return message
 
 
-def row_to_v0(row: Row) -> JsonObject:
+def row_to_v0(row: Row, ip: str) -> JsonObject:
     """An element of ``/containers``."""
     assert row.view is not None, "the page shows those of executors only"
     return {
@@ -94,20 +94,24 @@ def row_to_v0(row: Row) -> JsonObject:
         "executor_name": row.view.executor_name,
         "source": row.view.executor_id,
         "container_id": row.name.own,
-        "status": _status(row),
+        "status": _status(row, ip),
         "statistics": statistics_to_json(row.usage, row.resources),
     }
 
 
-def row_to_statistics(row: Row) -> JsonObject:
+def row_to_statistics(row: Row, ip: str) -> JsonObject:
     """An element of ``/monitor/statistics``."""
-    element = row_to_v0(row)
+    element = row_to_v0(row, ip)
     del element["container_id"], element["status"]
     return element
 
 
-def _status(row: Row) -> JsonObject:
-    status: JsonObject = {"container_id": name_to_json(row.name)}
+def _status(row: Row, ip: str) -> JsonObject:
+    """A ``ContainerStatus``. There is no network but the machine's."""
+    status: JsonObject = {
+        "container_id": name_to_json(row.name),
+        "network_infos": [{"ip_addresses": [{"ip_address": ip}]}],
+    }
     own_pid = row.view.pid if row.view is not None else row.pids[0]
     if own_pid is not None:
         status["executor_pid"] = own_pid

@@ -180,8 +180,8 @@ def _check_resources(body: Fields, name: ContainerName) -> None:
 
 
 def _exit_of(container: Container) -> JsonObject:
-    assert container.wait_status is not None, "it has ended"
-    return {"exit_status": container.wait_status}
+    status = container.wait_status
+    return {"exit_status": status} if status is not None else {}
 
 
 def _end_of(end: ContainerEnd) -> JsonObject:

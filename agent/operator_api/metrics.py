@@ -82,9 +82,7 @@ class Metrics:
             "nested_containers/running": float(
                 sum(container.pid is not None for container in containers)
             ),
-            "nested_containers/launch_errors": float(
-                self.nested.launch_error_count
-            ),
+            "nested_containers/launch_errors": float(self.nested.launch_error_count),
             "nested_containers/readers_cut": float(
                 sum(container.output.cut_count for container in containers)
             ),

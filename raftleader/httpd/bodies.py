@@ -75,8 +75,8 @@ class BodyStream:
         self._notify()
 
     async def _wait(self) -> None:
-        self._changed = trio.Event()
         await self._changed.wait()
 
     def _notify(self) -> None:
         self._changed.set()
+        self._changed = trio.Event()

@@ -314,10 +314,10 @@ class Connection:
             else:
                 await stream.run(writer)
                 await writer.finish()
-        except Exception:
+        except Exception as error:
             if writer is None:
                 await run_cancelled(stream)
-            if writer is None or not writer.is_broken:
+            if not isinstance(error, trio.BrokenResourceError):
                 _log.exception("stream failed: peer=%s", self._peer)
             self._everything.cancel()
             return

@@ -71,7 +71,8 @@ class StreamWriter(Protocol):
 @attrs.frozen(kw_only=True)
 class Stream:
     """A chunked answer that lasts. ``run`` writes it; when it returns, the
-    connection closes. It is cancelled as soon as the client goes away.
+    connection closes. It is cancelled as soon as the client goes away. If it raises
+    trio.BrokenResourceError, the answer ends without its proper end.
 
     ``run`` is called exactly once, whatever happens: if the client is gone before
     its turn comes, in a scope that is already cancelled. So what was opened for

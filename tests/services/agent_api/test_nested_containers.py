@@ -167,6 +167,17 @@ async def test_large_output_arrives_whole_when_its_reader_is_slow(
     assert len((await read_all(reader))[Source.STDOUT]) == 5_000_005
 
 
+async def test_both_outputs_are_whole_when_both_wait_for_a_slow_reader(
+    containers: NestedContainers,
+) -> None:
+    line = "head -c 3000000 /dev/zero >&2 & head -c 3000000 /dev/zero; wait"
+    _, reader = launch(containers, order(line))
+    await trio.testing.wait_all_tasks_blocked(0.05)
+    with trio.fail_after(5):
+        output = await read_all(reader)
+    assert [len(data) for data in output.values()] == [3_000_000, 3_000_000]
+
+
 async def test_several_read_the_same_and_only_the_slow_one_is_cut(
     containers: NestedContainers,
 ) -> None:

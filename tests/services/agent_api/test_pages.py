@@ -102,7 +102,10 @@ async def test_containers_of_executors_are_shown_and_can_be_chosen(
     (shown,) = await client.json("/containers")
     assert (shown["container_id"], shown["framework_id"]) == ("c1", "F-1")
     assert shown["statistics"]["cpus_limit"] == 1.0
-    assert shown["status"] == {"container_id": {"value": "c1"}}
+    assert shown["status"] == {
+        "container_id": {"value": "c1"},
+        "network_infos": [{"ip_addresses": [{"ip_address": "127.0.0.1"}]}],
+    }
     for query in ({"container_id": "c1"}, {"framework_id": "F-1", "executor_id": "e1"}):
         assert len(await client.json("/containers", **query)) == 1
     for query in ({"container_id": "x"}, {"framework_id": "x"}):
