@@ -216,7 +216,7 @@ async def test_input_is_passed_on_to_its_end(cluster: Cluster, tmp_path: Path) -
 async def test_command_that_ends_does_not_wait_for_more_input(cluster: Cluster) -> None:
     shell = Shell.with_pipes()
     request = ExecRequest(command=("true",), passes_input=True)
-    with trio.fail_after(5):
+    with trio.fail_after(20):
         code = await run_session(
             cluster.client, await cluster.target(), request, shell.streams
         )
@@ -241,7 +241,7 @@ class Typist:
 
     async def see(self, end: bytes) -> bytes:
         shown = b""
-        with trio.fail_after(5):
+        with trio.fail_after(20):
             while end not in shown:
                 await trio.lowlevel.wait_readable(self.ours)
                 shown += os.read(self.ours, 10_000)
@@ -314,7 +314,7 @@ async def test_signal_to_us_ends_the_command_and_puts_the_terminal_back(
     assert codes == [code]
     assert termios.tcgetattr(typist.streams.stdin) == before
     pid = int((tmp_path / "sandbox" / "pid").read_text())
-    with trio.fail_after(5):
+    with trio.fail_after(20):
         while os.path.exists(f"/proc/{pid}"):  # noqa: ASYNC110, ASYNC240 - another's
             await trio.sleep(0.005)
     typist.leave()

@@ -58,7 +58,7 @@ async def read_all(reader: OutputReader) -> dict[Source, bytes]:
 
 async def read_until(reader: OutputReader, end: bytes) -> bytes:
     found = b""
-    with trio.fail_after(5):
+    with trio.fail_after(20):
         while end not in found:
             pieces = await reader.receive()
             assert pieces, found
@@ -149,7 +149,7 @@ async def test_writer_that_waits_is_released_when_the_process_ends(
     for number, tty in enumerate((False, True)):
         what = order("exec sleep 100", f"root.{number}", tty=tty)
         container, _ = launch(containers, what)
-        with trio.fail_after(5):
+        with trio.fail_after(20):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(container.write_input, bytes(1_000_000))
                 await trio.testing.wait_all_tasks_blocked()
@@ -173,7 +173,7 @@ async def test_both_outputs_are_whole_when_both_wait_for_a_slow_reader(
     line = "head -c 3000000 /dev/zero >&2 & head -c 3000000 /dev/zero; wait"
     _, reader = launch(containers, order(line))
     await trio.testing.wait_all_tasks_blocked(0.05)
-    with trio.fail_after(5):
+    with trio.fail_after(20):
         output = await read_all(reader)
     assert [len(data) for data in output.values()] == [3_000_000, 3_000_000]
 
@@ -229,7 +229,7 @@ async def test_standalone_container_needs_no_parent(
     inner, reader = launch(containers, order("echo in; sleep 100", "alone.inner"))
     await read_until(reader, b"in")
     containers.end(container)
-    with trio.fail_after(5):
+    with trio.fail_after(20):
         await container.ended.wait()
         await inner.ended.wait()
     assert os.waitstatus_to_exitcode(inner.wait_status or 0) == -signal.SIGKILL
@@ -273,7 +273,7 @@ async def test_end_of_the_parent_ends_and_forgets_what_is_in_it(
     container, _ = launch(containers, order("sleep 100"))
     view.end_container("root")
     assert containers.all() == []
-    with trio.fail_after(5):
+    with trio.fail_after(20):
         await container.ended.wait()
 
 

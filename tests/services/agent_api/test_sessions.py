@@ -59,7 +59,7 @@ class Api:
             "/api/v1",
             headers=JSON,
             body=json.dumps({"type": type_, type_.lower(): body}).encode(),
-            timeout_s=5,
+            timeout_s=20,
         )
         if answer.headers.get("content-type") == "application/json":
             return answer.status, json.loads(answer.body)[type_.lower()]
@@ -127,7 +127,7 @@ class Shown:
 
     async def until(self, end: bytes | None = None) -> bytes:
         """Read until this was written, or to the end."""
-        with trio.fail_after(5):
+        with trio.fail_after(20):
             while end is None or end not in self.data["STDOUT"]:
                 received = await self.answer.receive()
                 if not received:
@@ -233,7 +233,7 @@ async def test_client_that_goes_takes_its_session_with_it(api: Api) -> None:
     await shown.until(b"\n")
     (container,) = api.endpoints.nested.all()
     await api.stack.aclose()
-    with trio.fail_after(5):
+    with trio.fail_after(20):
         await container.ended.wait()
     assert container.wait_status == signal.SIGKILL
 
