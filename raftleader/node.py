@@ -173,6 +173,7 @@ async def run_node(
             heartbeat_interval_s=config.heartbeat_interval_s,
             region=config.domain.region if config.domain else None,
         ),
+        domain=config.domain,
         counts=counts,
         loop_lag=loop_lag,
     )

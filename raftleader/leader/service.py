@@ -27,6 +27,7 @@ from raftleader.leader.replica import Replica
 from raftleader.leader.term import LeaderSettings, LeadingTerm
 from raftleader.limits import PROPOSE_TIMEOUT_S
 from raftleader.loop_lag import LoopLag
+from raftleader.protocol.agents import Domain
 from raftleader.protocol.ids import AgentId, FrameworkId, NodeId
 from raftleader.protocol.scheduler_api import (
     LeaderInfo,
@@ -73,10 +74,14 @@ class LeaderService:
         http_address: str,
         rng: random.Random,
         settings: LeaderSettings,
+        domain: Domain | None = None,
         counts: Counter[str] | None = None,
         loop_lag: LoopLag | None = None,
     ) -> None:
-        """``log`` was given ``replica.apply``; ``sessions`` looks at its state."""
+        """``log`` was given ``replica.apply``; ``sessions`` looks at its state.
+
+        ``domain`` is where the node stands, for frameworks to know.
+        """
         self.counts: Counter[str] = counts if counts is not None else Counter()
         self.loop_lag = loop_lag or LoopLag(math.inf)
         self._log = log
@@ -87,6 +92,7 @@ class LeaderService:
         self.http_address = http_address
         self._rng = rng
         self._settings = settings
+        self._domain = domain
         self._term: LeadingTerm | None = None
         self._started_s = trio.current_time()
         self._started_ms: int | None = None
@@ -300,4 +306,5 @@ class LeaderService:
             ip=host,
             port=int(port),
             version=__version__,
+            domain=self._domain,
         )

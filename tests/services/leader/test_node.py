@@ -25,6 +25,7 @@ from raftleader.node import (
     NodeConfig,
     run_node,
 )
+from raftleader.protocol.agents import Domain
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.state.commands import SubscribeFramework
 from transports.interface import Link, Transport
@@ -91,6 +92,21 @@ async def test_a_single_node_serves_a_subscription_over_http(tmp_path):
         await stream.aclose()
         nursery.cancel_scope.cancel()
     assert gc.get_freeze_count() == 0
+
+
+async def test_a_subscription_is_told_where_the_leader_stands(tmp_path):
+    domain = Domain(region="north", zone="a")
+    async with trio.open_nursery() as nursery:
+        with trio.fail_after(20):
+            bound: BoundAddresses = await nursery.start(
+                run_node, config(tmp_path, domain=domain)
+            )
+            answer = b""
+            while not answer.startswith(b"HTTP/1.1 200"):
+                stream, answer = await subscribe(bound.http)
+                await stream.aclose()
+            assert b'"region":{"name":"north"}' in answer
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_damaged_journal_stops_the_start_with_its_own_error(tmp_path):
