@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from raftleader.protocol.ids import OfferId, TaskKey
-from raftleader.protocol.offers import Launch
-from raftleader.state.cluster import ClusterState
+import enum
+
+from raftleader.protocol.ids import OfferId, TaskId, TaskKey
+from raftleader.protocol.offers import Launch, LaunchGroup
+from raftleader.state.cluster import ClusterState, Framework
 from raftleader.state.commands import AcceptOffers, Entry
 from raftleader.state.launch_names import launch_name
+
+
+class _Fate(enum.Enum):
+    """Of a task in an ACCEPT."""
+
+    LAUNCHED = "has a row"
+    DECIDED = "was refused, or has ended"
+    UNKNOWN = "unknown"
 
 
 class AcceptsOnce:
@@ -40,24 +50,59 @@ class AcceptsOnce:
         if framework is None:
             return problems
         offers = command.offer_ids
-        answered = {status.task_id for status in framework.orphan_updates}
-        decided = set(framework.answered_launches)
         for operation in command.operations:
-            for task in operation.tasks if isinstance(operation, Launch) else ():
-                key = (framework.id, task.task_id)
-                row, past = state.tasks.get(key), state.completed_tasks.get(key)
-                if row is not None and row.offer_ids == offers:
-                    problems += self._launch(key, offers, state.index)
-                elif not (
-                    (past is not None and past.offer_ids == offers)
-                    or task.task_id in answered
-                    or launch_name(task.task_id, offers) in decided
-                ):
+            if isinstance(operation, Launch | LaunchGroup):
+                fates = [
+                    self._fate(task.task_id, offers, framework, state)
+                    for task in operation.tasks
+                ]
+                # Later its tasks end one by one.
+                is_first = isinstance(operation, LaunchGroup) and not any(
+                    ((framework.id, task.task_id), offers) in self._launches
+                    for task in operation.tasks
+                )
+                for task, fate in zip(operation.tasks, fates, strict=True):
+                    if fate is _Fate.LAUNCHED:
+                        key = (framework.id, task.task_id)
+                        problems += self._launch(key, offers, state.index)
+                    elif fate is _Fate.UNKNOWN:
+                        problems.append(
+                            f"entry {state.index}: task {task.task_id} is neither"
+                            " launched nor refused"
+                        )
+                if is_first and len(set(fates)) > 1:
                     problems.append(
-                        f"entry {state.index}: task {task.task_id} is neither launched"
-                        " nor refused"
+                        f"entry {state.index}: a group was launched in part"
+                    )
+            elif operation.id is not None:
+                row = state.operations.get((framework.id, operation.id))
+                name = launch_name(operation.id, offers, kind="operation")
+                if (
+                    row is None or row.offer_ids != offers
+                ) and name not in framework.answered_launches:
+                    problems.append(
+                        f"entry {state.index}: operation {operation.id} was not decided"
                     )
         return problems
+
+    def _fate(
+        self,
+        task_id: TaskId,
+        offers: tuple[OfferId, ...],
+        framework: Framework,
+        state: ClusterState,
+    ) -> _Fate:
+        key = (framework.id, task_id)
+        row, past = state.tasks.get(key), state.completed_tasks.get(key)
+        if row is not None and row.offer_ids == offers:
+            return _Fate.LAUNCHED
+        if (
+            (past is not None and past.offer_ids == offers)
+            or launch_name(task_id, offers) in framework.answered_launches
+            or any(one.task_id == task_id for one in framework.orphan_updates)
+        ):
+            return _Fate.DECIDED
+        return _Fate.UNKNOWN
 
     def _launch(
         self, key: TaskKey, offers: tuple[OfferId, ...], index: int

@@ -6,13 +6,17 @@ from collections.abc import Iterable
 
 from raftleader.errors import InvalidInputError
 from raftleader.protocol.ids import AgentId
+from raftleader.protocol.resource_keys import ResourceKind
 from raftleader.protocol.resources import EMPTY, Resources
 from raftleader.state.cluster import Agent, ClusterState
 from raftleader.state.invariants import violations
 
 
 class NoResourceTwice:
-    """Adds up, from the rows, what tasks and offers hold of an agent.
+    """Adds up, from the rows, what tasks, executors and offers hold of an agent.
+
+    What is reserved, or a volume, counts as what it was made of, too: nothing is made
+    twice. Only what is shared may be held by many.
 
     Only agents that an entry touched after each entry, for that takes microseconds;
     everything, with all other invariants of the tables, now and then.
@@ -40,9 +44,12 @@ class NoResourceTwice:
             for key in state.tasks_by_agent.get(agent.id, ()):
                 task = state.tasks[key]
                 if not task.state.is_terminal:
-                    used = _joined(used, task.info.resources)
+                    used = _joined(used, task.info.resources.exclusive())
+            for executor_key in state.executors_by_agent.get(agent.id, ()):
+                used = _joined(used, state.executors[executor_key].info.resources)
             for offer_id in state.offers_by_agent.get(agent.id, ()):
-                offered = _joined(offered, state.offers[offer_id].resources)
+                part = state.offers[offer_id].resources.exclusive()
+                offered = _joined(offered, part)
             taken = _joined(used, offered)
         except (InvalidInputError, AssertionError):
             return [f"{where}: something is given twice"]
@@ -51,8 +58,12 @@ class NoResourceTwice:
                 f"{where}: tasks hold {used}, offers {offered}; the account says"
                 f" {agent.used} and {agent.offered}"
             ]
-        if not agent.shrunk and not agent.info.resources.contains(taken):
-            return [f"{where}: {taken} of {agent.info.resources} are given"]
+        announced = agent.info.resources
+        if not agent.shrunk and not (
+            agent.total.contains(taken)
+            and announced.contains(taken.converted(ResourceKind.base))
+        ):
+            return [f"{where}: {taken} of {announced} are given"]
         return []
 
 

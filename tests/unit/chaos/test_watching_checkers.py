@@ -25,10 +25,13 @@ from chaos.checkers.one_vote import OneVote
 from chaos.checkers.told_is_durable import ToldIsDurable
 from chaos.checkers.updates_delivered import UpdatesDelivered
 from raftleader.protocol.ids import FrameworkId, OfferId, TaskId
-from raftleader.protocol.tasks import Source, TaskState, TaskStatus
+from raftleader.protocol.offers import Reserve, UnsupportedOperation
+from raftleader.protocol.resources import Resources
+from raftleader.protocol.tasks import ExecutorType, Source, TaskState, TaskStatus
 from raftleader.state.commands import Command, Entry, PassTime, decode_entry
+from raftleader.state.launch_names import launch_name
 from raftleader.state.outcomes import Accepted, Applied, Refusal, Rejected, Touched
-from raftleader.state.trial import Trial
+from raftleader.state.trial import Trial, reserved
 
 # --- the group ------------------------------------------------------------------
 
@@ -244,6 +247,56 @@ def test_accepts_once_catches_an_offer_that_is_used_twice() -> None:
         f"offer {offer} is used by entry {trial.state.index}, as by entry"
         f" {trial.state.index - 2} before"
     ]
+
+
+def test_accepts_once_catches_a_group_that_is_launched_in_part() -> None:
+    checker = AcceptsOnce()
+    trial = Trial()
+    agent = trial.register("cpus:4;mem:1024;disk:100")
+    framework = trial.subscribe()
+    offer = trial.offer(framework, agent, "cpus:4;mem:64;disk:100")
+    executor = trial.executor(framework, "e", type=ExecutorType.DEFAULT)
+    trial.launch_in(framework, offer, executor, "t1", "t2")
+    whole = AcceptsOnce()
+    assert not whole.applied(entry_of(trial), trial.state)
+    del trial.state.tasks[framework, TaskId("t1")]
+    name = launch_name("t1", (offer,))
+    row = trial.state.frameworks[framework]
+    trial.state.frameworks[framework] = replace(row, answered_launches=(name,))
+    assert checker.applied(entry_of(trial), trial.state) == [
+        f"entry {trial.state.index}: a group was launched in part"
+    ]
+
+
+def test_accepts_once_catches_an_operation_without_an_answer() -> None:
+    checker = AcceptsOnce()
+    trial, framework, offer = with_offer()
+    operations = [UnsupportedOperation(id="o", type="X")]
+    trial.accept(framework, offer, operations=operations)
+    assert not checker.applied(entry_of(trial), trial.state)
+    trial.state.operations.clear()
+    assert checker.applied(entry_of(trial), trial.state) == [
+        f"entry {trial.state.index}: operation o was not decided"
+    ]
+
+
+def test_no_resource_twice_counts_what_resources_were_made_of() -> None:
+    checker = NoResourceTwice()
+    trial = Trial()
+    agent = trial.register("cpus:2;mem:64;disk:10")
+    framework = trial.subscribe(roles=("a",))
+    offer = trial.offer(framework, agent, "cpus:2;mem:64;disk:10", role="a")
+    made = Resources.of({reserved("cpus", "a"): 1000})
+    trial.accept(framework, offer, operations=[Reserve(resources=made)])
+    offer = trial.offer(framework, agent, "cpus:1;mem:32;disk:10", role="a")
+    executor = trial.executor(framework, "e", "mem:32", type=None)
+    trial.launch_in(framework, offer, executor, "t")
+    assert not checker.applied(trial.state.agents, trial.state)
+    row = trial.state.agents[agent]
+    assert row.used == Resources.of({"cpus": 1000, "mem": 32_000})
+    trial.state.agents[agent] = replace(row, used=Resources.of({"cpus": 1000}))
+    (problem,) = checker.applied(trial.state.agents, trial.state)
+    assert "the account says" in problem
 
 
 def test_no_resource_twice_catches_what_is_given_twice() -> None:
