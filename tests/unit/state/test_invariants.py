@@ -7,13 +7,17 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
+from raftleader.protocol.ids import OfferId
+from raftleader.protocol.offers import Create, Launch, Reserve, Unavailability
+from raftleader.protocol.operator_values import MachineId, Quota
 from raftleader.protocol.resources import Resources, parse_resources
 from raftleader.protocol.tasks import TaskState
-from raftleader.state.cluster import ClusterState
+from raftleader.state.cluster import ClusterState, InverseAnswer, InverseOfferRow
 from raftleader.state.indexes import INDEXES
 from raftleader.state.invariants import violations
-from raftleader.state.trial import Trial
+from raftleader.state.trial import Trial, reserved, volume
 
+SHARED, VOLUME = volume("a", "s", is_shared=True), volume("a", "v")
 FRAMEWORK, AGENT, OFFER, TASK = "c-F3-0", "c-S2-0", "c-O6-0-0", ("c-F3-0", "t")
 
 
@@ -30,6 +34,123 @@ def state(trial: Trial) -> ClusterState:
     assert violations(trial.state) == []
     assert trial.state.offers.keys() == {OFFER}
     return trial.state
+
+
+@pytest.fixture
+def rich(trial: Trial) -> ClusterState:
+    """With an executor, a shared volume in an offer and a task, an operation."""
+    agent = trial.register("cpus:9;mem:100;disk:100")
+    framework = trial.subscribe(roles=("a",), capabilities=("SHARED_RESOURCES",))
+    offer = trial.offer(framework, agent, "disk:50", role="a")
+    made = Resources.of({reserved("disk", "a"): 50_000})
+    volumes = Resources.of({SHARED: 10_000, VOLUME: 10_000})
+    operations = [Reserve(id="o", resources=made), Create(volumes=volumes)]
+    trial.accept(framework, offer, operations=operations)
+    trial.accept(framework, "x", operations=[Reserve(id="p", resources=made)])
+    shared = Resources.of({SHARED: 10_000, "cpus": 2_000})
+    offer = trial.offer(framework, agent, shared, role="a")
+    executor = trial.executor(framework, "e", "cpus:1")
+    task = trial.task("t", agent, Resources.of({SHARED: 10_000}), executor=executor)
+    task = replace(task, command=None)
+    trial.accept(framework, offer, operations=[Launch(tasks=(task,))])
+    trial.offer(framework, agent, shared, role="a")
+    assert trial.state.executors and trial.state.tasks and trial.state.offers
+    assert trial.state.operations and violations(trial.state) == []
+    return trial.state
+
+
+def _only(state: ClusterState, table: str, /, **fields: object) -> None:
+    rows = getattr(state, table)
+    (key, row), *_ = rows.items()
+    rows[key] = replace(row, **fields)
+
+
+def _inverse(state: ClusterState, /, **fields: object) -> None:
+    row = InverseOfferRow(
+        id=OfferId("i"),
+        framework_id=next(iter(state.frameworks)),
+        agent_id=next(iter(state.agents)),
+        unavailability=Unavailability(start_ns=1),
+        made_ms=1,
+    )
+    state.inverse_offers["i"] = replace(row, **fields)
+
+
+ANSWER = InverseAnswer(framework_id="x", is_accepted=True, at_ms=1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda s: s.executors.clear(), "no executor e runs it"),
+        (lambda s: _only(s, "executors", agent_id="x"), "on unknown agent x"),
+        (lambda s: _only(s, "executors", framework_id="x"), "its row says"),
+        (
+            lambda s: _only(
+                s,
+                "executors",
+                info=replace(
+                    next(iter(s.executors.values())).info,
+                    resources=Resources.of({SHARED: 1}),
+                ),
+            ),
+            "holds what is shared",
+        ),
+        (lambda s: s.frameworks.clear(), "it is not to be shut down"),
+        (lambda s: s.frameworks.clear(), "operation o of c-F3-0: its framework"),
+        (
+            lambda s: _only(
+                s,
+                "operations",
+                status=replace(next(iter(s.operations.values())).status, uuid=None),
+            ),
+            "a status without uuid",
+        ),
+        (lambda s: _only(s, "operations", framework_id="x"), "its row says o of x"),
+        (lambda s: _agent(s, dynamic=Resources()), "a shared volume that is not"),
+        (
+            lambda s: _agent(s, dynamic=parse_resources("cpus:1")),
+            "nothing was made of what is in cpus:1",
+        ),
+        (
+            lambda s: _agent(
+                s,
+                dynamic=Resources.of({VOLUME: 1, volume("a", "v", is_shared=True): 1}),
+            ),
+            "two volumes have the id 'v'",
+        ),
+        (
+            lambda s: _agent(s, offered=Resources.of({VOLUME: 4_000})),
+            "disk(a)[v:data] was divided",
+        ),
+        (lambda s: _agent(s, executor_reports=(b"",) * 257), "too many ends"),
+        (lambda s: s.gone_agents.update({AGENT: 1}), "registered and gone"),
+        (lambda s: _framework(s, offer_constraints={"x": ()}), "constrains a role"),
+        (lambda s: _inverse(s, framework_id="x"), "inverse offer i: of unknown frame"),
+        (lambda s: _inverse(s, agent_id="x"), "inverse offer i: on unknown agent x"),
+        (lambda s: _inverse(s, id="x"), "inverse offer i: its row says x"),
+        (lambda s: s.inverse_answers.update({"x": (ANSWER,)}), "of unknown agent x"),
+        (lambda s: s.inverse_answers.update({AGENT: ()}), "not one answer of each"),
+        (
+            lambda s: s.inverse_answers.update({AGENT: (ANSWER, ANSWER)}),
+            "not one answer of each",
+        ),
+        (
+            lambda s: setattr(s, "down_machines", (MachineId(hostname="h"),)),
+            "down, and not in the maintenance schedule",
+        ),
+        (
+            lambda s: s.quotas.update({"a": Quota(limits={"cpus": -1})}),
+            "quota of role a: an amount below zero",
+        ),
+    ],
+)
+def test_violations_name_what_is_broken_of_executors_volumes_and_operators(
+    rich: ClusterState, damage: Callable[[ClusterState], object], words: str
+) -> None:
+    damage(rich)
+    found = violations(rich)
+    assert any(words in line for line in found), found
 
 
 def _agent(state: ClusterState, /, **fields: object) -> None:
@@ -141,6 +262,14 @@ def test_violations_name_what_is_broken(
 def test_violations_name_an_index_that_drifted(state: ClusterState, name: str) -> None:
     getattr(state, name)["x"] = {}
     assert violations(state) == [f"index {name} is not what the tables say"]
+
+
+def test_violations_name_operations_in_another_order(rich: ClusterState) -> None:
+    ring = rich.operations_by_framework
+    ring[FRAMEWORK] = dict(reversed(ring[FRAMEWORK].items()))
+    assert violations(rich) == [
+        f"operations_by_framework of {FRAMEWORK}: ring and table differ in order"
+    ]
 
 
 def test_violations_name_a_ring_in_another_order(trial: Trial) -> None:
