@@ -18,6 +18,7 @@ from raftleader.errors import (
     OutcomeUnknownError,
 )
 from raftleader.leader.interface import LeaderNode
+from raftleader.leader.replica import Replica
 from raftleader.node import (
     JOURNAL_NAME,
     BoundAddresses,
@@ -27,6 +28,7 @@ from raftleader.node import (
 )
 from raftleader.protocol.agents import Domain
 from raftleader.protocol.frameworks import FrameworkInfo
+from raftleader.replication.raft_log import RaftLog
 from raftleader.state.commands import SubscribeFramework
 from transports.interface import Link, Transport
 from transports.memory import MemoryNetwork
@@ -207,6 +209,23 @@ async def test_a_bug_while_applying_ends_the_node_with_that_error(
         )
 
 
+def log_without_threads(
+    config: NodeConfig, transport: Transport, machine: Replica, rng: random.Random
+) -> RaftLog:
+    """Waits for its disk in the event loop: a virtual clock knows of no threads."""
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    return RaftLog(
+        cluster_id=config.cluster_id,
+        node_id=config.node_id,
+        members=config.members,
+        transport=transport,
+        data_dir=config.data_dir,
+        machine=machine,
+        rng=rng,
+        settings=config.raft,
+    )
+
+
 class Cluster:
     """Three nodes in memory, without HTTP: the handler is kept instead."""
 
@@ -236,6 +255,7 @@ class Cluster:
                 rng=random.Random(node_id),
                 wall_ms=lambda: 1_700_000_000_000,
                 http_server=no_http,
+                make_log=log_without_threads,
                 on_made=lambda node: self.nodes.__setitem__(node_id, node),
                 task_status=task_status,
             )
