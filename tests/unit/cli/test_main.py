@@ -31,6 +31,8 @@ COMMANDS = [
     ["members", "promote"],
     ["members", "remove"],
     ["transfer"],
+    ["bench", "http"],
+    ["bench", "state"],
     ["journal", "check"],
     ["journal", "dump"],
 ]
