@@ -17,10 +17,17 @@ from raftleader.errors import ApiError, RaftLeaderError
 from raftleader.framework.driver import SchedulerDriver
 from raftleader.framework.handlers import Scheduler
 from raftleader.protocol.ids import FrameworkId, OfferId, TaskId
-from raftleader.protocol.offers import Offer
+from raftleader.protocol.offers import Launch, LaunchGroup, Offer
 from raftleader.protocol.resources import Resources
 from raftleader.protocol.scheduler_api import Subscribed
-from raftleader.protocol.tasks import CommandInfo, TaskInfo, TaskState, TaskStatus
+from raftleader.protocol.tasks import (
+    CommandInfo,
+    ExecutorInfo,
+    ExecutorType,
+    TaskInfo,
+    TaskState,
+    TaskStatus,
+)
 
 APPETITE_S = 7.0
 """Mean time between two moments at which a framework wants to start more tasks..."""
@@ -34,6 +41,11 @@ HOWS = ("ok", "ok", "ok", "ok", "fail", "stubborn", "broken")
 WANTED_MAX = 10
 """More it never wants at once: it would only wait longer for the offers."""
 REFUSE_S = (1.0, 2.0, 4.0, 90.0)
+GROUP_PROBABILITY = 0.25
+"""Chance for several tasks to be started as a group, in a default executor..."""
+POD_REUSED_PROBABILITY = 0.3
+"""... and for that to be one of an id that was used before, perhaps still is."""
+OF_POD = Resources.of({"cpus": 100, "mem": 32_000, "disk": 10_000})
 RAN = (TaskState.FINISHED, TaskState.FAILED, TaskState.KILLED)
 
 
@@ -81,6 +93,7 @@ class SimulatedFramework(Scheduler):
     instances: list[Instance] = attrs.field(factory=list, init=False)
     _nursery: trio.Nursery = attrs.field(init=False)
     _tasks_named: int = attrs.field(default=0, init=False)
+    _pods_named: int = attrs.field(default=0, init=False)
     _launched: dict[str, None] = attrs.field(factory=dict, init=False)
 
     def begin(self, nursery: trio.Nursery) -> None:
@@ -179,7 +192,8 @@ class SimulatedFramework(Scheduler):
                 continue  # rescinded while we answered another
             tasks = self._tasks_for(offer)
             if tasks:
-                await self._launch(driver, offer, tasks)
+                operation = self._operation(offer, tasks)
+                await self._launch(driver, offer, operation)
             elif self.rng.random() >= self.habits.hold_probability:
                 unwanted.append(offer.id)
         if unwanted:
@@ -220,26 +234,27 @@ class SimulatedFramework(Scheduler):
             self.history.note(f"{self.name} declines {names}", counted="acked")
 
     async def _launch(
-        self, driver: SchedulerDriver, offer: Offer, tasks: list[TaskInfo]
+        self, driver: SchedulerDriver, offer: Offer, operation: Launch | LaunchGroup
     ) -> None:
         self._used().add(offer.id)
         try:
-            await self._accept(driver, offer, tasks)
+            await self._accept(driver, offer, operation)
         except RaftLeaderError as error:
             self._failed(error, offer.id)
             if error.definite:
                 self._used().discard(offer.id)
-                self.wanted += len(tasks)
+                self.wanted += len(operation.tasks)
 
     def _failed(self, error: RaftLeaderError, what: str) -> None:
         self.history.note(f"{self.name}: {what}: {error}", counted="calls failed")
 
     async def _accept(
-        self, driver: SchedulerDriver, offer: Offer, tasks: list[TaskInfo]
+        self, driver: SchedulerDriver, offer: Offer, operation: Launch | LaunchGroup
     ) -> None:
         refuse_s = self.rng.choice(REFUSE_S)
-        await driver.accept([offer.id], tasks, refuse_s=refuse_s)
-        names = [task.task_id for task in tasks]
+        operations = (operation,)
+        await driver.accept([offer.id], operations=operations, refuse_s=refuse_s)
+        names = [task.task_id for task in operation.tasks]
         self.history.note(f"{self.name}: {offer.id} starts {', '.join(names)}")
         self.history.counts["launched"] += len(names)
         self.history.answered.update(dict.fromkeys(names))
@@ -247,7 +262,9 @@ class SimulatedFramework(Scheduler):
         self._launched.update(dict.fromkeys(names))
         if self.habits.is_accepting_twice:
             try:
-                await driver.accept([offer.id], tasks, refuse_s=refuse_s)
+                await driver.accept(
+                    [offer.id], operations=operations, refuse_s=refuse_s
+                )
             except ApiError as error:
                 self.history.fail(f"{self.name}: ACCEPT repeated for {names}: {error}")
             except RaftLeaderError as error:
@@ -280,6 +297,27 @@ class SimulatedFramework(Scheduler):
             resources=Resources.of({"cpus": 500, "mem": 64_000}),
             command=CommandInfo(value=f"run {seconds:.3f} {self.rng.choice(HOWS)}"),
         )
+
+    def _operation(self, offer: Offer, tasks: list[TaskInfo]) -> Launch | LaunchGroup:
+        needed = OF_POD
+        for task in tasks:
+            needed += task.resources
+        if (
+            len(tasks) < 2
+            or self.rng.random() >= GROUP_PROBABILITY
+            or not offer.resources.contains(needed)
+        ):
+            return Launch(tasks=tuple(tasks))
+        if self.rng.random() >= POD_REUSED_PROBABILITY:
+            self._pods_named += 1
+        executor = ExecutorInfo(
+            executor_id=f"{self.name}-pod-{self._pods_named}",
+            type=ExecutorType.DEFAULT,
+            framework_id=self.id,
+            resources=OF_POD,
+        )
+        self.history.counts["groups"] += 1
+        return LaunchGroup(executor=executor, tasks=tuple(tasks))
 
     def _used(self) -> set[str]:
         return self.history.offers_used.setdefault(self.name, set())

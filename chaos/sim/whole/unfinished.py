@@ -18,6 +18,7 @@ def unfinished(world: World) -> list[str]:
     state = leader.state
     found = [text for one in world.returning for text in one.unfinished]
     found += [f"task {key[1]} is still in the table" for key in sorted(state.tasks)]
+    found += [f"executor {key[2]} is still in the table" for key in state.executors]
     found += _of_frameworks(world, state)
     found += [
         f"agent {agent.info.hostname} has no session with the leader"
