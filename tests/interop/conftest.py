@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -64,11 +65,17 @@ def cluster(shared_cluster: UpCluster) -> UpCluster:
 class Program:
     """A program on one of the clients, running."""
 
-    def __init__(self, command: list[str], output: Path) -> None:
+    def __init__(
+        self, command: list[str], output: Path, variables: dict[str, str]
+    ) -> None:
         self._output = output
         with output.open("wb") as file:
             self._process = subprocess.Popen(
-                command, stdout=file, stderr=subprocess.STDOUT, cwd=output.parent
+                command,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                cwd=output.parent,
+                env={**os.environ, **variables},
             )
         self._deadline = time.monotonic() + PROGRAM_TIMEOUT_S
 
@@ -105,12 +112,13 @@ Start = Callable[..., Program]
 
 @pytest.fixture
 def start(interpreter: Path, tmp_path: Path) -> Iterator[Start]:
-    """Starts ``programs/NAME.py ARGUMENTS...``."""
+    """Starts ``programs/NAME.py ARGUMENTS...`` with these variables, too."""
     started: list[Program] = []
 
-    def start(name: str, *arguments: str) -> Program:
+    def start(name: str, *arguments: str, **variables: str) -> Program:
         command = [str(interpreter), "-u", str(PROGRAMS / f"{name}.py"), *arguments]
-        started.append(Program(command, tmp_path / f"{name}-{len(started)}.out"))
+        output = tmp_path / f"{name}-{len(started)}.out"
+        started.append(Program(command, output, variables))
         return started[-1]
 
     yield start

@@ -38,3 +38,9 @@ def test_pymesos_and_its_executor_go_on_when_the_leader_is_killed(
     cluster.kill_leader()
     program.assert_passes()
     assert_executor_ends(program.output)
+
+
+def test_framework_of_others_sends_its_executor_messages_and_signals(
+    cluster: UpCluster, start: Callable[..., Any]
+) -> None:
+    start("pymesos_subprocess", MESOS_MASTER=cluster.standbys[1]).assert_passes()

@@ -19,9 +19,15 @@ missing. The last column names the test that shows it.
 This page is made from the registry in `raftleader/protocol/compatibility/`. Tests hold
 that to Mesos' own list of calls, events and fields, and to running servers.
 
-Tried with programs that others wrote, in `tests/interop/`: schedulers, executors and
-operators on pymesos 0.3.15 and mesoshttp 0.4.2, through a standby and while the leader
-is killed.
+Tried with programs that others wrote, or that stand on clients that others wrote:
+
+* pymesos 0.3.15 (Python): schedulers, executors and an operator, through a standby and
+  while the leader is killed, and its `pymesos.subprocess`, in `tests/interop/`.
+* mesoshttp 0.4.2 (Python): schedulers, as above, in `tests/interop/`.
+* mesos-framework 0.5.3 (Node.js), by hand: its scheduler, through a standby.
+* mesos-go in protobuf, by hand: its example scheduler and executor, with the executor
+  in its place, since nothing is fetched; `msh`, also with task groups; `mwatch`.
+* mesos-rxjava 0.2 in protobuf, by hand: its example framework, through a standby.
 """
 
 
