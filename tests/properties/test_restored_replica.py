@@ -31,6 +31,8 @@ def _answers(state: ClusterState) -> list[object]:
             queries.live_tasks(state, framework.id),
             list(state.offers_by_framework.get(framework.id, ())),
             list(state.tasks_by_framework.get(framework.id, ())),
+            list(state.executors_by_framework.get(framework.id, ())),
+            queries.unacknowledged_operations(state, framework.id),
         ]
     for agent_id in state.agents:
         answers += [
@@ -39,6 +41,8 @@ def _answers(state: ClusterState) -> list[object]:
             queries.confirmed_live_tasks(state, agent_id),
             queries.unreachable_tasks(state, agent_id),
             list(state.offers_by_agent.get(agent_id, ())),
+            queries.executors_of(state, agent_id),
+            queries.volumes_of(state, agent_id),
         ]
     return answers
 

@@ -38,7 +38,8 @@ def _record() -> Trial:
     trial = busy_cluster(seed=7, rounds=ROUNDS)
     state = trial.state
     assert state.offers and state.tasks and state.completed_tasks
-    assert state.removed_frameworks
+    assert state.removed_frameworks and state.executors and state.operations
+    assert any(agent.dynamic for agent in state.agents.values())
     assert any(framework.rescinds for framework in state.frameworks.values())
     assert any(framework.orphan_updates for framework in state.frameworks.values())
     return trial

@@ -3,11 +3,53 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from raftleader.protocol.agent_rpc import AgentUpdate
+from raftleader.protocol.offers import Create, Launch, Reserve, Unreserve
+from raftleader.protocol.resources import Resources
 from raftleader.protocol.tasks import Source, TaskState, TaskStatus
 from raftleader.state import commands as c
-from raftleader.state.trial import Trial
+from raftleader.state.trial import Trial, reserved, volume
+
+ROOM = "cpus:9;mem:900;disk:90;ports:[1-99]"
+CPUS, DISK = reserved("cpus", "a"), reserved("disk", "a")
+SHARED = volume("a", "s", is_shared=True)
+
+
+def _operate(trial: Trial, rng: random.Random, number: int) -> None:
+    """Someone reserves, makes a volume, runs an executor; some executors end."""
+    state = trial.state
+    able = [
+        o for o in sorted(state.offers) if len(state.offers[o].resources.scalars) > 2
+    ]
+    if not able:
+        return
+    offer = state.offers[rng.choice(able)]
+    framework, agent = offer.framework_id, offer.agent_id
+    executor = trial.executor(framework, f"e{number % 4}", "mem:32")
+    task = trial.task(f"x{number}", agent, executor=executor, command=None)
+    conversions: list[Any] = [
+        Reserve(id=f"r{number}", resources=Resources.of({CPUS: 1000, DISK: 9000})),
+        Create(id="c", volumes=Resources.of({volume("a", f"v{number % 4}"): 2000})),
+        Create(volumes=Resources.of({SHARED: 1000})),
+        Unreserve(id="u", resources=Resources.of({CPUS: 500})),
+    ]
+    operations = rng.sample(conversions, 2)
+    trial.accept(framework, offer.id, operations=[*operations, Launch(tasks=(task,))])
+    for key in rng.sample(sorted(state.executors), min(1, len(state.executors))):
+        if number % 2 == 0:
+            trial.report_executor(key[0], key[1], key[2])
+    for framework_id, name in rng.sample(
+        sorted(state.operations), min(1, len(state.operations))
+    ):
+        uuid = state.operations[framework_id, name].status.uuid
+        assert uuid is not None
+        trial.accepted(
+            c.AcknowledgeOperation(
+                framework_id=framework_id, operation_id=name, uuid=uuid
+            )
+        )
 
 
 def busy_cluster(seed: int, rounds: int) -> Trial:
@@ -15,9 +57,7 @@ def busy_cluster(seed: int, rounds: int) -> Trial:
     rng = random.Random(seed)
     trial = Trial()
     state = trial.state
-    agents = [
-        trial.register("cpus:9;mem:900;ports:[1-99]", key=f"k{n}") for n in range(16)
-    ]
+    agents = [trial.register(ROOM, key=f"k{n}") for n in range(16)]
     frameworks = [
         trial.subscribe(
             roles=("a", "b"),
@@ -53,6 +93,8 @@ def busy_cluster(seed: int, rounds: int) -> Trial:
                         refuse_ms=120_000,
                     )
                 )
+        if number % 3 == 0:
+            _operate(trial, rng, number)
         updates: dict[str, list[AgentUpdate]] = {}
         for key in rng.sample(sorted(state.tasks), min(3, len(state.tasks))):
             status = TaskStatus(
@@ -76,7 +118,7 @@ def busy_cluster(seed: int, rounds: int) -> Trial:
             trial.apply(c.MarkUnreachable(agent_ids=tuple(agents[number % 3 :: 3])))
         if number % 25 == 24:
             for n, _ in enumerate(agents):
-                trial.register("cpus:9;mem:900;ports:[1-99]", key=f"k{n}")
+                trial.register(ROOM, key=f"k{n}")
         if number == rounds // 2:
             trial.begin_term(2, "n2")
             for framework_id in frameworks[1:]:
@@ -89,5 +131,5 @@ def busy_cluster(seed: int, rounds: int) -> Trial:
     for agent in agents:
         free = state.agents[agent].free
         if free:
-            trial.offer(frameworks[1], agent, str(free), role="a")
+            trial.offer(frameworks[1], agent, free, role="a")
     return trial
