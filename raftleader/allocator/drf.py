@@ -12,10 +12,12 @@ first for these roles alone, for what is owed to them.
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import attrs
 
+from raftleader.allocator.interface import Run
 from raftleader.allocator.portions import Portions, Sees
 from raftleader.allocator.quota import QuotaBook
 from raftleader.allocator.standing import Standing
@@ -34,28 +36,48 @@ class DrfAllocator:
     """Weighted DRF over roles, DRF over the frameworks of a role."""
 
     def allocate(
-        self, view: AllocationView, now_ms: int, rng: random.Random
-    ) -> tuple[Grant, ...]:
+        self,
+        view: AllocationView,
+        now_ms: int,
+        rng: random.Random,
+        *,
+        steps_max: int | None = None,
+    ) -> Run:
         """See ``Allocator``. Agents are visited in an order drawn from ``rng``, so
         that frameworks of equal standing do not always get the same machines."""
         if not view.free or not view.frameworks:
-            return ()
+            return Run()
         agent_ids = list(view.free)
         rng.shuffle(agent_ids)
-        run = _Run(view, now_ms)
-        if run.quota is not None and run.quota.owed:
+        work = _Work(view, now_ms)
+        most = sys.maxsize if steps_max is None else steps_max
+        later: list[AgentId] = []
+        if work.quota is not None and work.quota.owed:
+            # Every agent is visited twice, so it is known before where this run ends.
+            asked = sum(map(len, view.frameworks.values()))
+            count = max(1, most // (2 * asked))
+            agent_ids, later = agent_ids[:count], agent_ids[count:]
             for agent_id in agent_ids:
-                run.hand_out(agent_id, only_owed=True)
-        for agent_id in agent_ids:
-            run.hand_out(agent_id)
-        return tuple(run.grants)
+                work.hand_out(agent_id, only_owed=True)
+            most = sys.maxsize
+        for at, agent_id in enumerate(agent_ids):
+            if work.steps >= most:
+                later = agent_ids[at:]
+                break
+            work.hand_out(agent_id)
+        return Run(tuple(work.grants), tuple(later))
 
 
-class _Run:
+GRANT_STEPS = 5
+"""A grant takes as long as asking about so many."""
+
+
+class _Work:
     """One run, as far as it has come."""
 
     def __init__(self, view: AllocationView, now_ms: int) -> None:
         self.grants: list[Grant] = []
+        self.steps = 0
         self.quota: QuotaBook | None = view.quota_book()
         self._view = view
         self._now_ms = now_ms
@@ -80,6 +102,7 @@ class _Run:
             if grant is None:
                 return
             self.grants.append(grant)
+            self.steps += GRANT_STEPS
             self._standing.charge(grant.role, grant.framework_id, grant.resources)
             if self.quota is not None:
                 self.quota.charge(grant.role, grant.resources)
@@ -93,11 +116,13 @@ class _Run:
         gpus = self._has_gpus and has_gpus(agent)
         remote = view.region is not None and is_remote(agent, view.region)
         may_be_kept = gpus or remote
+        self.steps += 1
         for role in self._standing.roles():
             seen: Sees | None = None
             candidate: Resources | None = None
             usual = False
             for _, framework_id in self._standing.frameworks[role]:
+                self.steps += 1
                 taker = view.takers[framework_id]
                 if (may_be_kept or taker.is_picky) and taker.is_never_offered(
                     role, agent, has_gpus=gpus, is_remote=remote

@@ -10,6 +10,8 @@ the same agent are offered again.
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+
 import attrs
 import msgspec
 
@@ -35,6 +37,7 @@ class ShortFilters:
     _by_framework: dict[FrameworkId, dict[tuple[str, AgentId], list[ShortFilter]]] = (
         attrs.field(factory=dict, init=False)
     )
+    _ends: list[tuple[int, AgentId]] = attrs.field(factory=list, init=False, eq=False)
 
     def add(
         self,
@@ -56,6 +59,7 @@ class ShortFilters:
         ]
         kept.append(ShortFilter(resources=resources, until_ms=until_ms))
         table[role, agent_id] = kept[-SHORT_FILTERS_MAX:]
+        heappush(self._ends, (until_ms, agent_id))
 
     def refuses(
         self,
@@ -108,6 +112,14 @@ class ShortFilters:
                     del table[key]
             if not table:
                 del self._by_framework[framework_id]
+
+    def take_ended(self, now_ms: int) -> dict[AgentId, None]:
+        """Agents on which a filter has ended since this was asked last: something
+        may be offered there that could not be before."""
+        ended: dict[AgentId, None] = {}
+        while self._ends and self._ends[0][0] <= now_ms:
+            ended[heappop(self._ends)[1]] = None
+        return ended
 
     def next_end_ms(self, now_ms: int) -> int | None:
         """When the first of them ends: something may be offered again then."""

@@ -2,10 +2,14 @@
 
 A change (an agent has other free resources, comes or goes; a framework opens its
 stream or revives) causes a run over the agents that changed, or over all. Besides,
-everything is looked at every ALLOCATION_INTERVAL_S, since filters end by time.
+every ALLOCATION_INTERVAL_S those agents are looked at on which a filter has ended,
+and some of all others: all of them within SWEEP_RUNS intervals, or in each if there
+are quotas, which bind what happens on one agent to all others.
 
-One run's grants are in flight at a time: the allocator looks at the state, which
-does not know of grants that are not applied yet, and would grant the same again.
+A run takes as many steps as the loop can be held up for; what it did not come to is
+looked at in the next one, directly after it. One run's grants are in flight at a
+time: the allocator looks at the state, which does not know of grants that are not
+applied yet, and would grant the same again.
 
 Short filters are noted when DECLINE or ACCEPT is *submitted*, not when it is
 applied: until then the resources are held by the offer, so the filter hides
@@ -17,6 +21,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Collection
+from itertools import islice
 
 import trio
 
@@ -51,6 +56,12 @@ from raftleader.state.outcomes import Outcome, Touched
 
 GRANTS_PER_COMMAND_MAX = 2_000
 """Grants of one command: some 300 KB, and applied in under 50 ms."""
+CANDIDATES_MAX = 1_000
+"""Agents that one run is about: some 10 ms if all of them are granted."""
+STEPS_MAX = 10_000
+"""Pairs of an agent and a framework that one run asks about: some 12 ms."""
+SWEEP_RUNS = 30
+"""Intervals in which every agent is looked at without any reason."""
 RETRY_S = 0.1
 """After grants that could not be proposed."""
 PRUNE_INTERVAL_S = 60.0
@@ -85,6 +96,8 @@ class Allocation:
         self._takers = Takers()
         self._accounts = QuotaAccounts()
         self._infos: dict[AgentId, AgentInfo] = {}
+        self._sweep: list[AgentId] = []
+        self._durable_ended_ms = 0
         self._allocator = allocator
         self._clock = clock
         self._rng = rng
@@ -97,7 +110,10 @@ class Allocation:
         self._counts: Counter[str] = counts if counts is not None else Counter()
         self._filters = ShortFilters()
         self._pruned_s = trio.current_time()
-        self._agents_changed: dict[AgentId, None] = {}
+        # Agents to be looked at; rows that changed since the last run.
+        self._pending: dict[AgentId, None] = {}
+        self._touched: dict[AgentId, None] = {}
+        self._swept_s = trio.current_time()
         self._all_changed = True
         self._changed = trio.Event()
 
@@ -109,7 +125,9 @@ class Allocation:
     def on_applied(self, touched: Touched) -> None:
         """Agents may have other free resources. On the hot path."""
         if touched.agents:
-            self._agents_changed.update(dict.fromkeys(touched.agents))
+            agents = dict.fromkeys(touched.agents)
+            self._pending.update(agents)
+            self._touched.update(agents)
             self._changed.set()
         for framework_id in touched.frameworks:
             if framework_id not in self._state.frameworks:
@@ -144,8 +162,9 @@ class Allocation:
         while True:
             with trio.move_on_after(self._interval_s):
                 await self._changed.wait()
-            if not self._changed.is_set():
-                self._all_changed = True
+            if trio.current_time() - self._swept_s >= self._interval_s:
+                self._swept_s = trio.current_time()
+                self._sweep_some()
             self._changed = trio.Event()
             await self._allocate()
             await trio.sleep(self._spacing_s)
@@ -178,17 +197,17 @@ class Allocation:
             self._counts["offers_granted"] += len(grants)
 
     def _decide(self) -> tuple[Grant, ...]:
-        changed, self._agents_changed = self._agents_changed, {}
-        candidates = None if self._all_changed else changed
-        self._all_changed = False
-        self._counts["allocator_runs"] += 1
         connected = self._connected_agents()
-        for agent_id in changed:
+        touched, self._touched = self._touched, {}
+        for agent_id in touched:
             self._look_at_agent(agent_id)
         if self._state.quotas:
-            self._accounts.refresh(self._state, connected, candidates)
+            everything = None if self._all_changed else touched
+            self._accounts.refresh(self._state, connected, everything)
         else:
             self._accounts.clear()
+        candidates = self._next_candidates(connected)
+        self._counts["allocator_runs"] += 1
         view = build_view(
             self._state,
             connected_agents=connected,
@@ -199,7 +218,42 @@ class Allocation:
             takers=self._takers,
             accounts=self._accounts,
         )
-        return self._allocator.allocate(view, self._clock.now_ms(), self._rng)
+        run = self._allocator.allocate(
+            view, self._clock.now_ms(), self._rng, steps_max=STEPS_MAX
+        )
+        self._pending.update(dict.fromkeys(run.unvisited))
+        if self._pending:
+            self._changed.set()
+        return run.grants
+
+    def _next_candidates(self, connected: Collection[AgentId]) -> list[AgentId]:
+        if self._all_changed:
+            self._all_changed = False
+            agent_ids = list(connected)
+            self._rng.shuffle(agent_ids)  # so that no machine is always the last
+            self._pending = dict.fromkeys(agent_ids)
+        chosen = list(islice(self._pending, CANDIDATES_MAX))
+        for agent_id in chosen:
+            del self._pending[agent_id]
+        return chosen
+
+    def _sweep_some(self) -> None:
+        """An interval is over: what may be offered just because time has passed?"""
+        if self._state.quotas:
+            self._all_changed = True
+            return
+        now_ms = self._clock.now_ms()
+        self._pending.update(self._filters.take_ended(now_ms))
+        for framework in self._state.frameworks.values():
+            for durable in framework.filters:
+                if self._durable_ended_ms < durable.until_ms <= now_ms:
+                    self._pending[durable.agent_id] = None
+        self._durable_ended_ms = now_ms
+        if not self._sweep:
+            self._sweep = sorted(self._connected_agents(), reverse=True)
+        for _ in range(len(self._connected_agents()) // SWEEP_RUNS + 1):
+            if self._sweep:
+                self._pending[self._sweep.pop()] = None
 
     def _look_at_agent(self, agent_id: AgentId) -> None:
         """Forget filters on a machine that is not what it was, as the log does."""

@@ -327,6 +327,7 @@ def _move_charge(
 def _charge(
     state: ClusterState, ctx: Context, agent_id: AgentId, part: Resources, sign: int
 ) -> None:
+    ctx.agents[agent_id] = None  # also if all that is used is shared
     if not part:
         return
     agent = state.agents[agent_id]

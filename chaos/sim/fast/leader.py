@@ -247,7 +247,8 @@ class LeaderTerm:
             short_filters=self._filters,
             candidates=candidates,
         )
-        grants = self._allocator.allocate(view, self.node.clock.now_ms(), self._rng)
+        now_ms = self.node.clock.now_ms()
+        grants = self._allocator.allocate(view, now_ms, self._rng).grants
         if not grants:
             return
         self._is_granting = True

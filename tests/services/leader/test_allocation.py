@@ -113,7 +113,8 @@ async def test_quota_holds_while_agents_come_and_go(
     assert world.offers() == ["cpus:2", "cpus:2", "cpus:1"]
     world.apply(o.MarkAgentGone(agent_id=world.trial.state.agent_ids_by_key["k0"]))
     await trio.sleep(1.1)
-    assert sorted(world.offers()) == ["cpus:1", "cpus:1", "cpus:1", "cpus:2"]
+    offered = [offer.resources for offer in world.trial.state.offers.values()]
+    assert sum(part.total("cpus") for part in offered) == 5_000
 
 
 async def test_guarantee_is_laid_aside_over_agents_that_did_not_change(
@@ -257,3 +258,47 @@ async def test_region_of_the_node_decides_what_is_near(
     )
     await trio.sleep(1.1)
     assert [o.agent_id for o in world.trial.state.offers.values()] == [near]
+
+
+async def test_many_agents_are_looked_at_in_several_runs(
+    world: World,
+    autojump_clock: trio.testing.MockClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("raftleader.leader.allocation.CANDIDATES_MAX", 10)
+    monkeypatch.setattr("raftleader.leader.allocation.STEPS_MAX", 20)
+    for number in range(35):
+        world.register("cpus:1", key=f"k{number}")
+    world.trial.subscribe()
+    world.allocation.look_at_all()
+    await trio.sleep(0.004)
+    assert 0 < len(world.trial.state.offers) <= 10
+    await trio.sleep(0.1)
+    assert len(world.trial.state.offers) == 35
+
+
+async def test_ended_filters_are_looked_at_while_others_are_busy(
+    world: World, autojump_clock: trio.testing.MockClock
+) -> None:
+    world.register("cpus:4")
+    framework = world.trial.subscribe()
+    await trio.sleep(1.1)
+    world.decline_all(framework, 3_000)
+    for _ in range(12):
+        await trio.sleep(0.4)
+        world.register("cpus:0.001", key="busy")
+    assert world.offers() == ["cpus:4"]
+
+
+async def test_long_filter_ends_though_nothing_else_happens(
+    world: World, autojump_clock: trio.testing.MockClock
+) -> None:
+    for number in range(40):
+        world.register("cpus:4", key=f"k{number}")
+    framework = world.trial.subscribe()
+    await trio.sleep(1.1)
+    world.decline_all(framework, 90_000)
+    await trio.sleep(89)
+    assert world.offers() == []
+    await trio.sleep(3)
+    assert len(world.offers()) == 40

@@ -5,11 +5,13 @@ from collections import Counter
 
 from raftleader.allocator.drf import DrfAllocator
 from raftleader.allocator.filters import ShortFilters
-from raftleader.allocator.interface import Allocator
+from raftleader.allocator.interface import Allocator, Run
 from raftleader.allocator.view import build_view
 from raftleader.protocol.ids import AgentId
+from raftleader.protocol.operator_values import Quota
 from raftleader.protocol.resources import parse_resources
 from raftleader.state import commands as c
+from raftleader.state.operator_commands import SetQuotas
 from raftleader.state.trial import Trial
 
 ALLOCATOR: Allocator = DrfAllocator()
@@ -30,7 +32,8 @@ def _grants(
         short_filters=filters or ShortFilters(),
         candidates=candidates,
     )
-    return ALLOCATOR.allocate(view, trial.state.clock_ms, random.Random(seed))
+    now_ms = trial.state.clock_ms
+    return ALLOCATOR.allocate(view, now_ms, random.Random(seed)).grants
 
 
 def _commit(trial: Trial, grants: tuple[c.Grant, ...]) -> None:
@@ -227,3 +230,44 @@ def test_grants_follow_from_the_seed(trial: Trial) -> None:
     assert _grants(trial, seed=5) == _grants(trial, seed=5)
     first_agents = {_grants(trial, seed=seed)[0].agent_id for seed in range(20)}
     assert len(first_agents) > 3
+
+
+def test_run_ends_when_it_has_taken_so_many_steps(trial: Trial) -> None:
+    agents = [trial.register("cpus:4", key=f"k{number}") for number in range(50)]
+    for _ in range(3):
+        trial.subscribe()
+    view = build_view(
+        trial.state,
+        connected_agents=set(agents),
+        streaming_frameworks=set(trial.state.frameworks),
+        short_filters=ShortFilters(),
+    )
+
+    def run(steps_max: int | None) -> Run:
+        return ALLOCATOR.allocate(view, 0, random.Random(1), steps_max=steps_max)
+
+    part, whole = run(100), run(None)
+    assert 5 < len(part.grants) < 45
+    assert part.grants == whole.grants[: len(part.grants)]
+    granted = {grant.agent_id for grant in part.grants}
+    assert granted.isdisjoint(part.unvisited)
+    assert granted | set(part.unvisited) == set(agents)
+    assert whole.unvisited == ()
+    assert run(1).grants
+
+
+def test_run_with_guarantees_ends_too(trial: Trial) -> None:
+    agents = [trial.register("cpus:4", key=f"k{number}") for number in range(50)]
+    for role in ("a", "b"):
+        trial.subscribe(roles=(role,))
+    quota = SetQuotas(quotas={"a": Quota(guarantees={"cpus": 100_000})})
+    trial.accepted(quota)
+    view = build_view(
+        trial.state,
+        connected_agents=set(agents),
+        streaming_frameworks=set(trial.state.frameworks),
+        short_filters=ShortFilters(),
+    )
+    run = ALLOCATOR.allocate(view, 0, random.Random(1), steps_max=40)
+    assert len(run.grants) == 10
+    assert len(run.unvisited) == 40

@@ -33,7 +33,8 @@ def _grants(trial: Trial, *, region: str | None = None) -> tuple[c.Grant, ...]:
         short_filters=ShortFilters(),
         region=region,
     )
-    return DrfAllocator().allocate(view, trial.state.clock_ms, random.Random(1))
+    now_ms = trial.state.clock_ms
+    return DrfAllocator().allocate(view, now_ms, random.Random(1)).grants
 
 
 def _commit(trial: Trial, grants: tuple[c.Grant, ...]) -> None:

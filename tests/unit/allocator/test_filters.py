@@ -78,6 +78,17 @@ def test_prune_drops_what_is_over() -> None:
     assert filters.next_end_ms(0) is None
 
 
+def test_agents_whose_filters_ended_are_told_once() -> None:
+    filters = ShortFilters()
+    filters.add(F, "a", S, ALL, 5_000)
+    filters.add(G, "a", S, ALL, 5_000)
+    filters.add(F, "a", T, ALL, 9_000)
+    assert filters.take_ended(4_999) == {}
+    assert filters.take_ended(5_000) == {S: None}
+    assert filters.take_ended(8_999) == {}
+    assert filters.take_ended(9_000) == {T: None}
+
+
 def test_filters_are_bounded() -> None:
     filters = ShortFilters()
     for number in range(SHORT_FILTERS_MAX + 1):

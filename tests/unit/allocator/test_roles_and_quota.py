@@ -29,7 +29,8 @@ def _grants(trial: Trial, *, seed: int = 1) -> tuple[c.Grant, ...]:
         streaming_frameworks=set(trial.state.frameworks),
         short_filters=ShortFilters(),
     )
-    return DrfAllocator().allocate(view, trial.state.clock_ms, random.Random(seed))
+    now_ms = trial.state.clock_ms
+    return DrfAllocator().allocate(view, now_ms, random.Random(seed)).grants
 
 
 def _commit(trial: Trial, grants: tuple[c.Grant, ...]) -> None:
