@@ -39,6 +39,8 @@ from raftleader.state.cluster import ClusterState
 EVENTS_PER_TAKE_MAX = 200
 """Handed out in one go: what is encoded in one go holds up the loop, and with it
 Raft. What waits on stays as small as a name, and can still be taken back."""
+BYTES_PER_TAKE_MAX = 1024 * 1024
+"""The same in bytes of messages and of tasks' data; one event alone may have more."""
 WAITING_BYTES_MAX = 64 * 1024 * 1024
 """Of events that carry their own bytes: messages of executors, and errors."""
 EVENT_BYTES = 256
@@ -185,8 +187,12 @@ class FrameworkStream:
                 events.append(InverseOffers(inverse_offers=tuple(inverse)))
                 inverse.clear()
 
-        taken = 0
-        while self._items and taken < EVENTS_PER_TAKE_MAX:
+        taken = taken_bytes = 0
+        while (
+            self._items
+            and taken < EVENTS_PER_TAKE_MAX
+            and taken_bytes < BYTES_PER_TAKE_MAX
+        ):
             item = self._items.popleft()
             if isinstance(item, DueOffer):
                 offer = item.found(self._state)
@@ -207,6 +213,7 @@ class FrameworkStream:
                 self._bytes -= _own_bytes(item)
                 event = item
             if event is not None:
+                taken_bytes += _own_bytes(event)
                 flush()
                 events.append(event)
                 taken += 1
@@ -224,6 +231,8 @@ def _own_bytes(item: Item) -> int:
     """What it holds itself; what is only a name holds next to nothing."""
     if isinstance(item, Message):
         return len(item.data) + EVENT_BYTES
+    if isinstance(item, Update):
+        return len(item.status.data or b"")
     if isinstance(item, Error):
         return len(item.message) + EVENT_BYTES
     return 0

@@ -47,6 +47,16 @@ class QuickAgent:
             elif isinstance(message, rpc.RunTasks):
                 for order in message.orders:
                     await self._run_task(order.framework_id, order.task)
+            elif isinstance(message, rpc.ToExecutor):
+                # So many messages of a megabyte come back.
+                for _ in range(int(message.data)):
+                    await self._say(
+                        rpc.FromExecutor(
+                            framework_id=message.framework_id,
+                            executor_id=message.executor_id,
+                            data=bytes(1024 * 1024),
+                        )
+                    )
             elif isinstance(message, rpc.KillTasks):
                 for kill in message.orders:
                     await self._report(

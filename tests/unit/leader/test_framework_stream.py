@@ -9,6 +9,7 @@ import trio
 
 from raftleader.leader.due import DueInverseOffer, DueOffer, DueOperation, DueUpdate
 from raftleader.leader.event_streams import (
+    BYTES_PER_TAKE_MAX,
     EVENT_BYTES,
     EVENTS_PER_TAKE_MAX,
     WAITING_BYTES_MAX,
@@ -188,6 +189,19 @@ def message(size: int) -> Any:
     return Message(agent_id="a", executor_id="e", data=b"x" * size)
 
 
+async def test_large_messages_are_read_a_megabyte_at_a_time(
+    state: ClusterState,
+) -> None:
+    stream = Opened(state).stream
+    for _ in range(5):
+        stream.put(message(BYTES_PER_TAKE_MAX // 2))
+    sizes = []
+    with trio.move_on_after(0.01):
+        while True:
+            sizes.append(len(await stream.receive()))
+    assert sizes == [2, 2, 1]
+
+
 async def test_stream_is_cut_when_the_bytes_of_messages_are_too_many(
     state: ClusterState,
 ) -> None:
@@ -208,5 +222,6 @@ async def test_bytes_that_were_read_make_room(state: ClusterState) -> None:
     for _ in range(3):
         for _ in range(4):
             opened.stream.put(part)
-        assert len(await opened.stream.receive()) == 4
+        for _ in range(4):
+            assert await opened.stream.receive() == [part]
     assert opened.reasons == []
