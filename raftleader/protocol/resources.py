@@ -188,7 +188,10 @@ class Resources(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     def exclusive(self) -> Resources:
         """Without what is shared: only this is charged to an account."""
-        return self.only(lambda key: not is_shared_key(key))
+        for key in (*self.scalars, *self.ranges, *self.sets):
+            if "|" in key and is_shared_key(key):
+                return self.only(lambda key: not is_shared_key(key))
+        return self
 
     def converted(self, convert: Callable[[ResourceKind], ResourceKind]) -> Resources:
         """Each part as another kind of the same amount; equal kinds are summed."""

@@ -181,16 +181,17 @@ def _plan_conversion(site: _Site, plan: Plan, operation: Conversion) -> None:
 
 def _plan_task(site: _Site, plan: Plan, task: TaskInfo, *, has_id: bool) -> None:
     task = _with_framework_id(site, task)
+    executor = task.executor
+    parts = [task.resources]
     problem = "The `id` field cannot be set on LAUNCH operations" if has_id else None
     problem = problem or _task_problem(site, plan, task) or launch_problem(task)
-    if problem is None and task.executor is not None:
-        problem = _executor_problem(site, plan, task.executor)
-    if problem is None and _is_ending(site, task.executor):
-        plan.refuse([task], TaskState.DROPPED, Reason.EXECUTOR_TERMINATED, _ENDING)
-        return
-    parts = [task.resources]
-    if task.executor is not None and _is_new(site, plan, task.executor):
-        parts.append(task.executor.resources)
+    if problem is None and executor is not None:
+        problem = _executor_problem(site, plan, executor)
+        if problem is None and _is_ending(site, executor):
+            plan.refuse([task], TaskState.DROPPED, Reason.EXECUTOR_TERMINATED, _ENDING)
+            return
+        if _is_new(site, plan, executor):
+            parts.append(executor.resources)
     if problem is None and not is_enough(plan.remainder, parts):
         needed = " and ".join(str(part) for part in parts)
         problem = (
@@ -202,8 +203,8 @@ def _plan_task(site: _Site, plan: Plan, task: TaskInfo, *, has_id: bool) -> None
         return
     plan.take(parts)
     plan.launched[task.task_id] = (task, ())
-    if task.executor is not None:
-        plan.executors.setdefault(task.executor.executor_id, task.executor)
+    if executor is not None:
+        plan.executors.setdefault(executor.executor_id, executor)
 
 
 def _with_framework_id(site: _Site, task: TaskInfo) -> TaskInfo:
@@ -305,10 +306,8 @@ def _is_new(site: _Site, plan: Plan, executor: ExecutorInfo) -> bool:
     )
 
 
-def _is_ending(site: _Site, executor: ExecutorInfo | None) -> bool:
+def _is_ending(site: _Site, executor: ExecutorInfo) -> bool:
     """Whether the executor is to be shut down: a task in it would end with it."""
-    if executor is None:
-        return False
     key = (site.framework.id, site.agent.id, executor.executor_id)
     row = site.state.executors.get(key)
     return row is not None and row.is_shutdown_wanted

@@ -18,6 +18,7 @@ from raftleader.state.apply_frameworks import UNKNOWN_FRAMEWORK
 from raftleader.state.apply_offers import (
     apply_decline_offers,
     filter_long,
+    is_long_refusal,
     owned_offers,
 )
 from raftleader.state.bounds import ORPHAN_UPDATES_MAX
@@ -203,9 +204,10 @@ def _perform(
             group=group,
         )
         set_task(state, ctx, task)
-    rest = declined(plan.remainder, joined(offer.resources for offer in offers))
-    if rest:
-        filter_long(state, ctx, command, [(agent.id, first.role, rest)])
+    if is_long_refusal(command):
+        rest = declined(plan.remainder, joined(offer.resources for offer in offers))
+        if rest:
+            filter_long(state, ctx, command, [(agent.id, first.role, rest)])
 
 
 def _answer_refused(

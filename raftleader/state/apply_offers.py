@@ -109,6 +109,11 @@ def owned_offers(
     return [o for o in found if o is not None and o.framework_id == framework_id]
 
 
+def is_long_refusal(command: DeclineOffers | AcceptOffers) -> bool:
+    """Whether what is refused is to be remembered in the log."""
+    return command.refuse_ms > _REFUSE_DURABLE_MS
+
+
 def filter_long(
     state: ClusterState,
     ctx: Context,
@@ -116,9 +121,9 @@ def filter_long(
     refused: list[tuple[AgentId, str, Resources]],
 ) -> None:
     """Remember a long refusal. Short ones are the leader's own business."""
-    refuse_ms = min(command.refuse_ms, _REFUSE_MS_MAX)
-    if refuse_ms <= _REFUSE_DURABLE_MS or not refused:
+    if not is_long_refusal(command) or not refused:
         return
+    refuse_ms = min(command.refuse_ms, _REFUSE_MS_MAX)
     framework = state.frameworks[command.framework_id]
     filters = [
         DurableFilter(

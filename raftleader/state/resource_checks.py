@@ -30,21 +30,32 @@ def resources_problem(resources: Resources) -> str | None:
     for key, millis in resources.scalars.items():
         if not 0 < millis <= SCALAR_MILLIS_MAX:
             return f"{key}: {millis} thousandths is not a usable amount"
-    if resources.ranges or resources.sets:
-        try:
-            canonical = Resources.of(
-                resources.scalars, resources.ranges, resources.sets
-            )
-        except InvalidInputError as error:
-            return str(error)
-        if canonical != resources:
-            return "ranges and sets must be in ascending order and disjoint"
-    for key in keys_of(resources):
+        if "(" in key or "|" in key:
+            problem = key_problem(key)
+            if problem is not None:
+                return problem
+    if not (resources.ranges or resources.sets):
+        return None
+    try:
+        canonical = Resources.of(resources.scalars, resources.ranges, resources.sets)
+    except InvalidInputError as error:
+        return str(error)
+    if canonical != resources:
+        return "ranges and sets must be in ascending order and disjoint"
+    for key in (*resources.ranges, *resources.sets):
         if "(" in key or "|" in key:
             problem = key_problem(key)
             if problem is not None:
                 return problem
     return None
+
+
+def is_plain(resources: Resources) -> bool:
+    """Whether the keys say all there is: no volumes, nothing shared or revocable, no
+    dynamic reservations. As nearly always: worth asking before one looks closer."""
+    return not any(
+        "|" in key for key in (*resources.scalars, *resources.ranges, *resources.sets)
+    )
 
 
 def parts_problem(resources: Resources) -> str | None:

@@ -25,6 +25,7 @@ from raftleader.protocol.tasks import ExecutorInfo, ExecutorType, TaskInfo
 from raftleader.state.check_problems import check_problem
 from raftleader.state.resource_checks import (
     divided_part,
+    is_plain,
     keys_of,
     resources_problem,
     revocable_twice,
@@ -118,11 +119,14 @@ def _resources_problem(resources: Resources, who: str) -> str | None:
     problem = resources_problem(resources)
     if problem is not None:
         return f"{who} uses invalid resources: {problem}"
-    if resources.total("gpus") % 1000:
+    has_gpus = any(key.startswith("gpus") for key in resources.scalars)
+    if has_gpus and resources.total("gpus") % 1000:
         return (
             f"{who} uses invalid resources: Invalid 'gpus' resource: The 'gpus'"
             " resource must be an unsigned integer"
         )
+    if is_plain(resources):
+        return None
     twin = twin_volume(resources)
     if twin is not None:
         return (
@@ -241,4 +245,5 @@ def is_enough(remainder: Resources, parts: Sequence[Resources]) -> bool:
     return remainder.contains(needed) and all(
         remainder.contains(part) and divided_part(part, remainder) is None
         for part in parts
+        if not is_plain(part)
     )
