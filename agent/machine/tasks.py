@@ -57,6 +57,8 @@ USED_IDS_MAX = 1_000_000
 leader repeats a launch only until its first update is committed, so none asks for
 an older one; and a sandbox that still exists is never used again."""
 
+_ENDS = {state: f"tasks_{state.name.lower()}" for state in TaskState}
+
 
 class TaskWatcher(Protocol):
     """Who must know what happens to tasks: the executors."""
@@ -121,7 +123,7 @@ class TaskTable:
         task = order.task
         key = (order.framework_id, task.task_id)
         mark = mark_of(key)
-        held = Held(
+        held = self.held[key] = Held(
             key=key,
             stage=Stage.QUEUED,
             state=TaskState.STAGING,
@@ -132,7 +134,6 @@ class TaskTable:
             executor_id=executor_id,
             container_id=mark.hex(),
         )
-        self.held[key] = held
         if mark in self.used:
             self.end(
                 held,
@@ -182,7 +183,7 @@ class TaskTable:
             )
 
     def kill_all(self, message: str) -> None:
-        """All that the agent runs itself, or has not handed to its executor."""
+        """All that was not handed to its executor."""
         for held in list(self.held.values()):
             if held.stage is not Stage.HANDED:
                 self.kill_held(held, message, None)
@@ -335,7 +336,7 @@ class TaskTable:
     def _ended(self, held: Held, status: TaskStatus) -> None:
         was_running, was_own = held.stage is Stage.RUNNING, held.is_own
         held.stage = Stage.ENDED
-        self.counts[status.state.value.lower().replace("task", "tasks", 1)] += 1
+        self.counts[_ENDS[status.state]] += 1
         self.turn.records.append(Ended(*held.key, status))
         self.turn.is_sync_needed = True
         info = held.info

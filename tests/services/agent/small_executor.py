@@ -1,7 +1,7 @@
 """An executor on nothing but the standard library: runs ``data`` as a shell line.
 
-Started as ``python small_executor.py [stubborn|silent]``: a stubborn one does not end on
-SHUTDOWN, a silent one never subscribes.
+Started as ``python small_executor.py [stubborn]``: a stubborn one does not end on
+SHUTDOWN.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 import uuid
 from typing import Any
 
@@ -68,8 +67,6 @@ def events(answer: http.client.HTTPResponse) -> Any:
 
 
 def main() -> None:
-    if HOW == "silent":
-        time.sleep(60)
     body = {"unacknowledged_tasks": [], "unacknowledged_updates": []}
     for event in events(call("SUBSCRIBE", subscribe=body)):
         print(json.dumps(event), flush=True)

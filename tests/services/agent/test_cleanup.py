@@ -11,7 +11,14 @@ import trio
 
 from agent.cleanup import BUSY_INTERVAL_S, REMOVALS_PER_ROUND_MAX, Cleanup
 from agent.config import AgentConfig
-from agent.sandbox import make_sandbox, sandbox_path
+from agent.records import ExecutorRun
+from agent.sandbox import (
+    link_latest,
+    make_sandbox,
+    nested_sandbox_path,
+    run_path,
+    sandbox_path,
+)
 from raftleader.protocol.ids import FrameworkId, TaskId, TaskKey
 
 
@@ -113,3 +120,26 @@ async def test_link_in_a_sandbox_is_removed_and_not_followed(tmp_path: Path) -> 
 
     assert left(cleanup) == []
     assert os.listdir(precious) == ["file"]
+
+
+async def test_sandboxes_of_executors_go_with_all_that_named_them(
+    tmp_path: Path,
+) -> None:
+    before = cleanup_of(tmp_path)
+    root = before.config.sandbox_root
+    runs = [ExecutorRun(FrameworkId("fw"), "e", name) for name in ("1", "2")]
+    for run in runs:
+        for path in (run_path(root, run), nested_sandbox_path(root, run, TaskId("t"))):
+            for fd in make_sandbox(path, data=None):
+                os.close(fd)
+        link_latest(run_path(root, run))
+    assert os.readlink(f"{root}/fw/executors/e/runs/latest") == "2"
+
+    cleanup = cleanup_of(tmp_path, sandboxes_max=1)
+    cleanup.add_found(now_ms=0)
+    assert await cleanup.clean_once()
+    (left_over,) = (p for p in root.glob("fw/executors/e/runs/*") if not p.is_symlink())
+    cleanup = cleanup_of(tmp_path, sandboxes_max=0)
+    cleanup.add_ended(str(left_over))
+    assert await cleanup.clean_once()
+    assert list(root.iterdir()) == []

@@ -11,8 +11,20 @@ from typing import Any
 import pytest
 import trio
 
-from raftleader.protocol.agent_rpc import FromExecutor, ToExecutor
+from raftleader.protocol.agent_rpc import (
+    FromExecutor,
+    KeepVolumes,
+    ToExecutor,
+    VolumeName,
+)
 from raftleader.protocol.ids import FrameworkId
+from raftleader.protocol.resource_keys import (
+    Reservation,
+    ResourceKind,
+    VolumeInfo,
+    key_of_kind,
+)
+from raftleader.protocol.resources import Resources
 from raftleader.protocol.tasks import (
     CommandInfo,
     ExecutorInfo,
@@ -204,3 +216,55 @@ async def test_executor_left_over_is_killed_at_the_next_start(world: Any) -> Non
     assert failed.reason is Reason.AGENT_RESTARTED
     assert report.status == -1
     assert os.listdir(world.work_dir / "meta")
+
+
+def on_volume(volume_id: str, path: str) -> Resources:
+    kind = ResourceKind(
+        name="disk",
+        reservations=(Reservation("DYNAMIC", "dev"),),
+        volume=VolumeInfo(volume_id, path),
+    )
+    return Resources.of({key_of_kind(kind): 64_000})
+
+
+async def test_volume_outlives_its_tasks_and_goes_when_the_leader_says_so(
+    world: Any,
+) -> None:
+    leader = await world.add_leader()
+    async with world.agent(http="127.0.0.1:0"):
+        await leader.wait(lambda it: it.links)
+        names = tuple(VolumeName(role="dev", id=name) for name in ("v", "w"))
+        await leader.say(KeepVolumes(term=1, volumes=names))
+        await leader.run(
+            "writes",
+            CommandInfo(value="echo kept > data/deep/file"),
+            resources=on_volume("v", "data/deep"),
+        )
+        await leader.wait_state("writes", S.FINISHED)
+        # The program of a framework sees the volumes of its tasks in its own sandbox.
+        await leader.run(
+            "reads",
+            None,
+            executor=executor(),
+            data=b"cat there/file",
+            resources=on_volume("v", "there"),
+        )
+        await leader.wait_state("reads", S.FINISHED)
+        await leader.wait(lambda it: any(isinstance(m, FromExecutor) for m in it.heard))
+        await leader.run(
+            "outside", CommandInfo(value="true"), resources=on_volume("w", "../w")
+        )
+        refused = await leader.wait_state("outside", S.FAILED)
+        await leader.say(KeepVolumes(term=1, volumes=names[1:]))
+        await leader.run("after", CommandInfo(value="true"))
+        await leader.wait_state("after", S.FINISHED)
+        await leader.shut_down("e")
+        await leader.wait_report("e")
+
+    (message,) = [m for m in leader.heard if isinstance(m, FromExecutor)]
+    assert message.data == b"kept\n"
+    assert "container path" in (refused.message or "")
+    assert refused.reason is Reason.CONTAINER_LAUNCH_FAILED
+    volumes = world.work_dir / "volumes"
+    assert list(volumes.glob("roles/*/*")) == []
+    assert list(volumes.glob("deleted/*")) == []
