@@ -42,12 +42,13 @@ class StatusEndpoints:
         )
 
     def redirect(self, request: Request) -> Answer:
-        """Sends a browser to the leader; to this node itself, if it leads."""
+        """Sends a client to the leader; to this node itself, if it leads. The
+        ``Location`` ends with the port: clients take the address from there."""
         node = self._node
         if not node.leadership.leading:
-            root = Request(method="GET", path="/", target="/")
+            root = Request(method="GET", path="", target="")
             return not_leading(node, root)
-        return Response(status=307, headers=(("Location", f"//{node.http_address}/"),))
+        return Response(status=307, headers=(("Location", f"//{node.http_address}"),))
 
     def status(self, request: Request) -> Answer:
         """Who this node is and how far it is; answered by every node.
