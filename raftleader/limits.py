@@ -72,6 +72,12 @@ FAILOVER_TIMEOUT_S_MAX = 10 * 365 * 24 * 3600.0
 RESUBSCRIBE_GRACE_S = 60.0
 """After a leader failover a framework has at least this long to come back,
 whatever its own failover timeout: the failover was not its fault."""
+RESUBSCRIBE_OFFERS_S = 20.0
+"""After a leader failover, offers of a framework that has not come back are rescinded
+after this time: clients that try again every few seconds find theirs."""
+ABSENT_OFFERS_S = 5.0
+"""The same for a framework whose stream ended while its leader lives: what it was
+offered is what others wait for."""
 ROLES_MAX = 1_000
 """Roles of one framework. The allocator looks at each; a hundred thousand held up
 the leader for half a second, which costs it its office."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from raftleader.limits import ABSENT_OFFERS_S
 from raftleader.protocol.ids import FrameworkId, id_problem
 from raftleader.state.cluster import ClusterState, Framework
 from raftleader.state.commands import (
@@ -39,6 +40,7 @@ from raftleader.state.validation import (
     roles_problem,
 )
 
+_ABSENT_OFFERS_MS = round(ABSENT_OFFERS_S * 1000)
 _ORDINAL_BITS = 20
 """An entry has far fewer than 2**20 commands: its bytes are limited."""
 
@@ -97,6 +99,7 @@ def apply_subscribe_framework(
             subscription=subscription,
             connected=True,
             deadline_ms=None,
+            offers_until_ms=None,
             suppressed_roles=suppressed,
             filters=(),
             offer_constraints=command.offer_constraints,
@@ -178,15 +181,19 @@ def _new_framework_id(state: ClusterState, ctx: Context) -> FrameworkId:
 def apply_disconnect_framework(
     state: ClusterState, ctx: Context, command: DisconnectFramework
 ) -> Outcome:
-    """Start the failover timeout. Outstanding offers stay: it may be back at once."""
+    """Start the failover timeout. Outstanding offers stay for a moment, since it may be
+    back at once; others should not wait for it longer."""
     framework = state.frameworks.get(command.framework_id)
     if framework is None:
         return UNKNOWN_FRAMEWORK
     if framework.connected and framework.subscription == command.subscription:
-        deadline_ms = ctx.now_ms + framework.info.failover_timeout_ms
-        set_framework(
-            state, ctx, replace(framework, connected=False, deadline_ms=deadline_ms)
+        framework = replace(
+            framework,
+            connected=False,
+            deadline_ms=ctx.now_ms + framework.info.failover_timeout_ms,
+            offers_until_ms=ctx.now_ms + _ABSENT_OFFERS_MS,
         )
+        set_framework(state, ctx, framework)
     return Accepted()
 
 

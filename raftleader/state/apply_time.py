@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from raftleader.limits import RESCIND_MEMORY_S, RESUBSCRIBE_GRACE_S
+from raftleader.limits import (
+    RESCIND_MEMORY_S,
+    RESUBSCRIBE_GRACE_S,
+    RESUBSCRIBE_OFFERS_S,
+)
 from raftleader.state.apply_frameworks import remove_framework
 from raftleader.state.cluster import ClusterState, Framework
 from raftleader.state.commands import BeginTerm, PassTime, SetWeights
@@ -14,6 +18,7 @@ from raftleader.state.outcomes import Accepted, Outcome, Refusal, Rejected
 from raftleader.state.tables import rescind_offers, set_framework
 from raftleader.state.validation import weights_problem
 
+_OFFERS_GRACE_MS = round(RESUBSCRIBE_OFFERS_S * 1000)
 _GRACE_MS = round(RESUBSCRIBE_GRACE_S * 1000)
 _RESCIND_MEMORY_MS = round(RESCIND_MEMORY_S * 1000)
 
@@ -29,11 +34,13 @@ def apply_begin_term(state: ClusterState, ctx: Context, command: BeginTerm) -> O
     for framework in list(state.frameworks.values()):
         if framework.connected:
             wait_ms = max(framework.info.failover_timeout_ms, _GRACE_MS)
-            set_framework(
-                state,
-                ctx,
-                replace(framework, connected=False, deadline_ms=ctx.now_ms + wait_ms),
+            framework = replace(
+                framework,
+                connected=False,
+                deadline_ms=ctx.now_ms + wait_ms,
+                offers_until_ms=ctx.now_ms + _OFFERS_GRACE_MS,
             )
+            set_framework(state, ctx, framework)
     return Accepted()
 
 
@@ -51,10 +58,23 @@ def apply_pass_time(state: ClusterState, ctx: Context, command: PassTime) -> Out
         ctx,
         [o.id for o in state.offers.values() if o.expires_ms <= ctx.now_ms],
     )
+    _rescind_of_absent(state, ctx)
     end_inverse_answers(state, ctx)
     for framework in list(state.frameworks.values()):
         _forget_past(state, ctx, framework)
     return Accepted()
+
+
+def _rescind_of_absent(state: ClusterState, ctx: Context) -> None:
+    """A framework that is away must not keep from others what it was offered."""
+    for framework in list(state.frameworks.values()):
+        until_ms = framework.offers_until_ms
+        if until_ms is not None and until_ms <= ctx.now_ms:
+            rescind_offers(
+                state, ctx, list(state.offers_by_framework.get(framework.id, ()))
+            )
+            framework = state.frameworks[framework.id]
+            set_framework(state, ctx, replace(framework, offers_until_ms=None))
 
 
 def _forget_past(state: ClusterState, ctx: Context, framework: Framework) -> None:

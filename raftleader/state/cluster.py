@@ -82,6 +82,8 @@ class Framework(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         subscription: Log index and ordinal of its newest subscription, as one
             growing number; a disconnect naming an older one is void.
         deadline_ms: Cluster time at which it is removed, or None while connected.
+        offers_until_ms: Cluster time at which its offers are rescinded if it has not
+            come back; None while connected, and once that is done.
         orphan_updates: Updates that belong to no task row (a duplicate task id).
         rescinds: Recently rescinded offers, oldest first.
         answered_launches: Names (``launch_name``) of launches and operations that
@@ -97,6 +99,7 @@ class Framework(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     subscription: int
     connected: bool = True
     deadline_ms: int | None = None
+    offers_until_ms: int | None = None
     suppressed_roles: tuple[str, ...] = ()
     filters: tuple[DurableFilter, ...] = ()
     rescinds: tuple[Rescinded, ...] = ()

@@ -171,6 +171,8 @@ def wrong_framework(
         yield f"{name}: its row says {framework.id}, its info {framework.info.id}"
     if key in state.removed_frameworks:
         yield f"{name}: registered and removed"
+    if framework.connected and framework.offers_until_ms is not None:
+        yield f"{name}: connected, and its offers end"
     if framework.connected != (framework.deadline_ms is None):
         yield f"{name}: connected or with a deadline, not both, not neither"
     if not set(framework.suppressed_roles) <= set(framework.info.roles):

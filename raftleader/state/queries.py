@@ -37,7 +37,12 @@ def next_deadline_ms(state: ClusterState) -> int | None:
         for framework in state.frameworks.values()
         if framework.deadline_ms is not None
     )
-    return min(chain(offers, frameworks), default=None)
+    absent = (
+        framework.offers_until_ms
+        for framework in state.frameworks.values()
+        if framework.offers_until_ms is not None
+    )
+    return min(chain(offers, frameworks, absent), default=None)
 
 
 def first_pending_updates(

@@ -154,7 +154,7 @@ def test_resubscribe_rescinds_offers_when_their_role_is_gone(trial: Trial) -> No
     assert rescinded.offer_id == for_a
 
 
-def test_disconnect_starts_the_failover_timeout_and_keeps_offers(
+def test_disconnect_starts_the_failover_timeout_and_keeps_offers_for_a_moment(
     trial: Trial,
 ) -> None:
     agent = trial.register("cpus:4")
@@ -169,7 +169,45 @@ def test_disconnect_starts_the_failover_timeout_and_keeps_offers(
     row = trial.state.frameworks[framework]
     assert (row.connected, row.deadline_ms) == (False, 61_000)
     assert offer in trial.state.offers
+    assert queries.next_deadline_ms(trial.state) == 6_000
+    trial.pass_time(4_999)
+    assert offer in trial.state.offers
+    trial.pass_time(1)
+    assert not trial.state.offers
+    (rescinded,) = trial.state.frameworks[framework].rescinds
+    assert rescinded.offer_id == offer
     assert queries.next_deadline_ms(trial.state) == 61_000
+
+
+def test_offers_stay_when_their_framework_is_back_in_time(trial: Trial) -> None:
+    agent = trial.register("cpus:4")
+    framework = trial.subscribe(failover_timeout_ms=60_000)
+    offer = trial.offer(framework, agent, "cpus:4")
+    subscription = trial.state.frameworks[framework].subscription
+    trial.accepted(
+        c.DisconnectFramework(framework_id=framework, subscription=subscription)
+    )
+
+    trial.pass_time(4_999)
+    trial.subscribe(framework_id=framework, failover_timeout_ms=60_000)
+    trial.pass_time(60_000)
+
+    assert offer in trial.state.offers
+
+
+def test_offers_of_who_does_not_come_back_to_a_new_leader_are_rescinded(
+    trial: Trial,
+) -> None:
+    agent = trial.register("cpus:4")
+    framework = trial.subscribe(failover_timeout_ms=600_000)
+    offer = trial.offer(framework, agent, "cpus:4")
+    trial.begin_term(2, "n2")
+
+    trial.pass_time(19_999)
+    assert offer in trial.state.offers
+    trial.pass_time(1)
+    assert not trial.state.offers
+    assert framework in trial.state.frameworks
 
 
 def test_disconnect_is_void_when_a_later_subscription_exists(trial: Trial) -> None:
