@@ -8,6 +8,7 @@ being started twice even when its id is forgotten.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -81,6 +82,18 @@ def make_sandbox(
     return descriptors[0], descriptors[1]
 
 
+def open_sandbox(path: str, *, owner: tuple[int, int] | None = None) -> tuple[int, int]:
+    """The descriptors of stdout and stderr of one that was made before, for the same
+    owner. Raises OSError: also if they are no longer files of that owner's."""
+    uid = owner[0] if owner is not None else os.geteuid()
+    stdout = _open(f"{path}/{STDOUT}", uid)
+    try:
+        return stdout, _open(f"{path}/{STDERR}", uid)
+    except BaseException:
+        os.close(stdout)
+        raise
+
+
 def link_latest(path: str) -> None:
     """Let ``latest`` beside this run's sandbox lead to it. Raises OSError."""
     run = Path(path)
@@ -105,6 +118,16 @@ def _create(path: str, owner: tuple[int, int] | None) -> int:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
     if owner is not None:
         os.fchown(fd, *owner)
+    return fd
+
+
+def _open(path: str, uid: int) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
+    fd = os.open(path, flags)
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode) or status.st_uid != uid:
+        os.close(fd)
+        raise PermissionError(errno.EPERM, "not a file of the task's user", path)
     return fd
 
 

@@ -29,12 +29,14 @@ class Script:
         exit: How it then ends.
         is_term_ignored: Whether only KILL ends it early.
         problem: If set, it cannot be started at all, for this reason.
+        fetch_s: How long it takes to fetch what its command names, if it names any.
     """
 
     duration_s: float = 0.0
     exit: ProcessExit = attrs.field(default=ProcessExit(code=0))
     is_term_ignored: bool = False
     problem: str | None = None
+    fetch_s: float = 0.0
 
 
 @attrs.define(eq=False)
@@ -54,11 +56,13 @@ class FakeContainerizer:
         starts: Every task ever started, in order, for checkers: none may be in
             it twice.
         signals: Every signal sent to a task that ran.
+        fetching: What is being fetched for now.
     """
 
     script_of: Callable[[Launch], Script] = attrs.field(default=lambda launch: Script())
     starts: list[ProcessKey] = attrs.field(factory=list, init=False)
     signals: list[tuple[ProcessKey, Signal]] = attrs.field(factory=list, init=False)
+    fetching: list[ProcessKey] = attrs.field(factory=list, init=False)
     _running: dict[ProcessKey, _Running] = attrs.field(factory=dict, init=False)
     _new: deque[_Running] = attrs.field(factory=deque, init=False)
     _woken: trio.Event = attrs.field(factory=trio.Event, init=False)
@@ -81,6 +85,13 @@ class FakeContainerizer:
                     nursery.start_soon(self._play, self._new.popleft(), on_exit)
                 self._woken = trio.Event()
                 await self._woken.wait()
+
+    async def fetch(self, launch: Launch) -> None:
+        self.fetching.append(launch.key)
+        try:
+            await trio.sleep(self.script_of(launch).fetch_s)
+        finally:
+            self.fetching.remove(launch.key)
 
     def start_nowait(self, launch: Launch) -> ProcessMark:
         script = self.script_of(launch)

@@ -32,6 +32,7 @@ class Launch:
         variables: More of its environment; its command cannot override them.
         volumes: To be shown in the sandbox.
         run_sandbox: The sandbox of the executor that it is, or is a task of.
+        is_fetched: Its sandbox is there, with all that its command names in it.
     """
 
     key: ProcessKey
@@ -42,6 +43,7 @@ class Launch:
     variables: Mapping[str, str] = attrs.field(factory=dict)
     volumes: tuple[VolumeLink, ...] = ()
     run_sandbox: str | None = None
+    is_fetched: bool = False
 
     def environment(self) -> dict[str, str]:
         """All of its environment."""
@@ -84,8 +86,15 @@ class Containerizer(Protocol):
         On cancellation tasks go on running, unwatched.
         """
 
+    async def fetch(self, launch: Launch) -> None:
+        """Make the sandbox, and fetch into it what the command names. Raises
+        StartError. Cancelled, nothing of the fetch goes on.
+
+        Then it may be started, with ``is_fetched``.
+        """
+
     def start_nowait(self, launch: Launch) -> ProcessMark:
-        """Make the sandbox and start it. Raises StartError.
+        """Make the sandbox, unless it is fetched, and start it. Raises StartError.
 
         Takes about a millisecond, in which the caller stands still. Its exit is
         reported later, never from within this call.

@@ -15,7 +15,8 @@ import pwd
 import select
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import attrs
@@ -23,10 +24,14 @@ import trio
 
 from agent.containerizer.interface import Launch, Leftover, OnExit, StartError
 from agent.containerizer.leftovers import kill_leftovers, read_boot_id, start_ticks_of
+from agent.fetcher.bounds import BOUNDS
+from agent.fetcher.plan import BadUriError, plan_steps
+from agent.fetcher.running import FetchFailedError, run_fetcher
+from agent.fetcher.steps import FetchBounds, FetchPlan, FetchUser
 from agent.machine.effects import Signal
 from agent.machine.events import ProcessExit
 from agent.records import ExecutorRun, ProcessKey, ProcessMark
-from agent.sandbox import link_latest, make_sandbox
+from agent.sandbox import link_latest, make_sandbox, open_sandbox
 from agent.volumes import VolumeError, link_volumes
 from raftleader.protocol.tasks import CommandInfo
 
@@ -50,8 +55,13 @@ class _User:
 
 @attrs.define(eq=False)
 class ProcessContainerizer:
-    """A :class:`agent.containerizer.interface.Containerizer` of real processes."""
+    """A :class:`agent.containerizer.interface.Containerizer` of real processes.
 
+    Attributes:
+        fetch_bounds: What may be fetched for one command.
+    """
+
+    fetch_bounds: FetchBounds = BOUNDS
     _devnull: int = attrs.field(init=False)
     _boot_id: str = attrs.field(factory=read_boot_id, init=False)
     _epoll: select.epoll = attrs.field(factory=select.epoll, init=False)
@@ -83,29 +93,52 @@ class ProcessContainerizer:
                 os.close(pidfd)
             self._by_pidfd.clear()
 
-    def start_nowait(self, launch: Launch) -> ProcessMark:
+    async def fetch(self, launch: Launch) -> None:
+        with _start_errors(launch):
+            user = _user_to_switch_to(launch.command.user)
+            owner = (user.uid, user.gid) if user else None
+            stdout, stderr = _make_sandbox(launch, owner)
+            os.close(stdout)
+            try:
+                await self._fetch(launch, user, stderr)
+            finally:
+                os.close(stderr)
+
+    async def _fetch(self, launch: Launch, user: _User | None, stderr: int) -> None:
         try:
-            return self._start(launch)
-        except FileExistsError as error:
-            raise StartError(
-                f"the sandbox {launch.sandbox} exists already: a task of this id ran"
-                " here before, and none is started twice"
-            ) from error
-        except VolumeError as error:
+            steps = plan_steps(launch.command.uris)
+        except BadUriError as error:
+            os.write(stderr, f"{error}\n".encode(errors="backslashreplace"))
             raise StartError(str(error)) from error
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
-            what = "executor" if isinstance(launch.key, ExecutorRun) else "task"
-            raise StartError(f"cannot start the {what}: {error}") from error
+        as_user = None
+        if user is not None:
+            as_user = FetchUser(uid=user.uid, gid=user.gid, groups=user.groups)
+        plan = FetchPlan(
+            sandbox=launch.sandbox,
+            steps=steps,
+            bounds=self.fetch_bounds,
+            user=as_user,
+        )
+        try:
+            await run_fetcher(
+                plan, task_environment=launch.environment(), stderr=stderr
+            )
+        except FetchFailedError as error:
+            raise StartError(str(error)) from error
+
+    def start_nowait(self, launch: Launch) -> ProcessMark:
+        with _start_errors(launch):
+            return self._start(launch)
 
     def _start(self, launch: Launch) -> ProcessMark:
         command = launch.command
         user = _user_to_switch_to(command.user)
         owner = (user.uid, user.gid) if user else None
-        stdout, stderr = make_sandbox(launch.sandbox, data=launch.data, owner=owner)
+        if launch.is_fetched:
+            stdout, stderr = open_sandbox(launch.sandbox, owner=owner)
+        else:
+            stdout, stderr = _make_sandbox(launch, owner)
         try:
-            if launch.run_sandbox is not None:
-                link_latest(launch.run_sandbox)
-            link_volumes(launch.sandbox, launch.volumes, owner)
             executable, arguments = _program_of(command)
             options: dict[str, Any] = {}
             if user:
@@ -166,6 +199,37 @@ class ProcessContainerizer:
             return ProcessExit(code=found.si_status)
         child.process.returncode = -found.si_status
         return ProcessExit(signal=_signal_name(found.si_status))
+
+
+@contextmanager
+def _start_errors(launch: Launch) -> Iterator[None]:
+    """What may go wrong becomes a StartError."""
+    try:
+        yield
+    except FileExistsError as error:
+        raise StartError(
+            f"the sandbox {launch.sandbox} exists already: a task of this id ran"
+            " here before, and none is started twice"
+        ) from error
+    except VolumeError as error:
+        raise StartError(str(error)) from error
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        what = "executor" if isinstance(launch.key, ExecutorRun) else "task"
+        raise StartError(f"cannot start the {what}: {error}") from error
+
+
+def _make_sandbox(launch: Launch, owner: tuple[int, int] | None) -> tuple[int, int]:
+    """The descriptors of its stdout and stderr. Raises OSError, VolumeError."""
+    stdout, stderr = make_sandbox(launch.sandbox, data=launch.data, owner=owner)
+    try:
+        if launch.run_sandbox is not None:
+            link_latest(launch.run_sandbox)
+        link_volumes(launch.sandbox, launch.volumes, owner)
+    except BaseException:
+        os.close(stdout)
+        os.close(stderr)
+        raise
+    return stdout, stderr
 
 
 def _signal_group(pid: int, number: int) -> None:

@@ -121,7 +121,7 @@ def read_order(body: Fields, name: ContainerName, kind: Kind) -> LaunchOrder:
     unsupported: list[str] = []
     terminal: Fields | None = None
     if command is not None:
-        unsupported += unsupported_in_command(command)
+        unsupported += unsupported_in_command(command, is_fetched=False)
     if container is not None:
         terminal = container.child("tty_info")
         unsupported += unsupported_in_container(container)

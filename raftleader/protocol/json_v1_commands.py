@@ -5,7 +5,7 @@ from __future__ import annotations
 from raftleader.limits import KILL_GRACE_S_MAX
 from raftleader.protocol.json_v1_fields import Fields, JsonObject
 from raftleader.protocol.json_v1_labels import read_ms
-from raftleader.protocol.tasks import CommandInfo
+from raftleader.protocol.tasks import CommandInfo, Uri
 
 COMMAND_CHARS_MAX = 128 * 1024
 """Longest part of a command: Linux takes no longer argument."""
@@ -33,6 +33,17 @@ def read_command(fields: Fields) -> CommandInfo:
             for variable in variables
         ),
         user=fields.text("user"),
+        uris=tuple(_read_uri(uri) for uri in fields.children("uris")),
+    )
+
+
+def _read_uri(fields: Fields) -> Uri:
+    return Uri(
+        value=fields.required_text("value"),
+        is_executable=fields.flag("executable") is True,
+        is_extracted=fields.flag("extract") is not False,
+        is_cached=fields.flag("cache") is True,
+        output_file=fields.text("output_file"),
     )
 
 
@@ -48,6 +59,22 @@ def command_to_json(command: CommandInfo) -> JsonObject:
         message["environment"] = {"variables": variables}
     if command.user is not None:
         message["user"] = command.user
+    if command.uris:
+        message["uris"] = [uri_to_json(uri) for uri in command.uris]
+    return message
+
+
+def uri_to_json(uri: Uri) -> JsonObject:
+    """A ``CommandInfo.URI``, with ``extract`` and ``executable`` always written."""
+    message: JsonObject = {
+        "value": uri.value,
+        "executable": uri.is_executable,
+        "extract": uri.is_extracted,
+    }
+    if uri.is_cached:
+        message["cache"] = True
+    if uri.output_file is not None:
+        message["output_file"] = uri.output_file
     return message
 
 
@@ -70,10 +97,15 @@ def kill_policy_to_json(grace_ms: int) -> JsonObject:
     return {"grace_period": {"nanoseconds": grace_ms * 10**6}}
 
 
-def unsupported_in_command(command: Fields) -> tuple[str, ...]:
-    """Names of what a ``CommandInfo`` asks for that we cannot do."""
+def unsupported_in_command(
+    command: Fields, *, is_fetched: bool = True
+) -> tuple[str, ...]:
+    """Names of what a ``CommandInfo`` asks for that we cannot do.
+
+    Without ``is_fetched`` nothing can be fetched for it.
+    """
     names = []
-    if command.children("uris"):
+    if not is_fetched and command.children("uris"):
         names.append("command.uris")
     environment = command.child("environment")
     if environment is not None and any(

@@ -100,13 +100,33 @@ class Reason(enum.Enum):
     TASK_UNKNOWN = "REASON_TASK_UNKNOWN"
 
 
+class Uri(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What the agent fetches into the sandbox before it starts a command.
+
+    Attributes:
+        value: An ``http``, ``https`` or ``file`` URI, or an absolute path.
+        is_executable: The file may be executed; it is never unpacked then.
+        is_extracted: It is unpacked if its name is that of an archive.
+        is_cached: Handed on; nothing is cached.
+        output_file: Its name in the sandbox, a relative path; None is the last part
+            of ``value``.
+    """
+
+    value: str
+    is_executable: bool = False
+    is_extracted: bool = True
+    is_cached: bool = False
+    output_file: str | None = None
+
+
 class CommandInfo(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False
 ):
     """What to run.
 
     With ``shell`` the value is a line for ``/bin/sh -c``; without, the value is
-    the program and ``arguments`` its argv, argv[0] included.
+    the program and ``arguments`` its argv, argv[0] included. ``uris`` are fetched
+    before, in order.
     """
 
     value: str | None = None
@@ -114,6 +134,7 @@ class CommandInfo(
     arguments: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     user: str | None = None
+    uris: tuple[Uri, ...] = ()
 
 
 class ExecutorType(enum.Enum):

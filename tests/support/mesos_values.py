@@ -42,6 +42,7 @@ from raftleader.protocol.tasks import (
     TaskInfo,
     TaskState,
     TaskStatus,
+    Uri,
 )
 
 texts = st.text(max_size=8)
@@ -129,6 +130,16 @@ commands = st.builds(
     arguments=several(texts),
     environment=several(st.tuples(texts, texts)),
     user=st.none() | texts,
+    uris=several(
+        st.builds(
+            Uri,
+            value=names,
+            is_executable=st.booleans(),
+            is_extracted=st.booleans(),
+            is_cached=st.booleans(),
+            output_file=st.none() | texts,
+        )
+    ),
 )
 CARRIED = (
     b'{"container":{"type":"MESOS"}}',

@@ -12,6 +12,7 @@ from raftleader.api.v0.resources import by_reservation, state_resources
 from raftleader.protocol.agents import Attribute
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.json_v1_agents import domain_to_json
+from raftleader.protocol.json_v1_commands import uri_to_json
 from raftleader.protocol.labels import Label
 from raftleader.protocol.resources import EMPTY, Range
 from raftleader.protocol.tasks import CommandInfo, TaskStatus
@@ -230,7 +231,11 @@ def executor_row(row: Executor) -> JsonRow:
 def _command(command: CommandInfo | None) -> JsonRow:
     if command is None:
         return {"shell": True, "argv": [], "uris": []}
-    message: JsonRow = {"shell": command.shell, "argv": command.arguments, "uris": []}
+    message: JsonRow = {
+        "shell": command.shell,
+        "argv": command.arguments,
+        "uris": [uri_to_json(uri) for uri in command.uris],
+    }
     if command.value is not None:
         message["value"] = command.value
     if command.environment:

@@ -28,7 +28,7 @@ from raftleader.protocol.scheduler_api import (
     Accept,
     Subscribe,
 )
-from raftleader.protocol.tasks import ExecutorInfo, ExecutorType, TaskInfo
+from raftleader.protocol.tasks import ExecutorInfo, ExecutorType, TaskInfo, Uri
 
 VOLUME = {"mode": "RW", "container_path": "data", "host_path": "/data"}
 DOCKER_IMAGE = {"type": "DOCKER", "docker": {"name": "i"}}
@@ -70,7 +70,7 @@ def info_from(**info: Any) -> FrameworkInfo:
         ),
         ({"container": {"type": "MESOS", "volumes": [], "mesos": {}}}, ()),
         ({"limits": {}}, ()),
-        ({"command": {"uris": [{"value": "http://x"}]}}, ("command.uris",)),
+        ({"command": {"uris": [{"value": "http://x"}]}}, ()),
         ({"command": {"uris": []}}, ()),
         (
             {
@@ -288,3 +288,33 @@ def test_empty_framework_id_counts_as_unset() -> None:
     assert isinstance(decoded, Subscribe)
     assert decoded.framework_id is None
     assert decoded.framework_info.id is None
+
+
+def test_uris_of_a_command_have_the_defaults_of_mesos() -> None:
+    uris = [
+        {"value": "http://x/a.tgz"},
+        {
+            "value": "/b",
+            "executable": True,
+            "extract": False,
+            "cache": True,
+            "output_file": "bin/b",
+        },
+    ]
+    command = task_from(command={"value": "a", "uris": uris}).command
+    assert command is not None
+    assert command.uris == (
+        Uri(value="http://x/a.tgz"),
+        Uri(
+            value="/b",
+            is_executable=True,
+            is_extracted=False,
+            is_cached=True,
+            output_file="bin/b",
+        ),
+    )
+
+
+def test_uri_without_a_value_is_bad_input() -> None:
+    with pytest.raises(InvalidInputError, match=r"uris\[0\].value"):
+        task_from(command={"value": "a", "uris": [{"extract": True}]})
