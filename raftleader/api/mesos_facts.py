@@ -7,11 +7,10 @@ from pathlib import Path
 import attrs
 
 from raftleader.protocol.agents import Domain
+from raftleader.protocol.served import LEADER_CAPABILITIES, MESOS_VERSION
 
-MESOS_VERSION = "1.11.0"
-"""The version of Mesos whose API we serve. Digits and dots only."""
-LEADER_CAPABILITIES = ("AGENT_UPDATE", "AGENT_DRAINING", "QUOTA_V2")
-"""Of Mesos' names for what a leader can do, those that hold for ours."""
+__all__ = ["AGENT_CAPABILITIES", "LEADER_CAPABILITIES", "MESOS_VERSION", "NodeFacts"]
+
 AGENT_CAPABILITIES = (
     "MULTI_ROLE",
     "HIERARCHICAL_ROLE",
@@ -20,7 +19,7 @@ AGENT_CAPABILITIES = (
     "AGENT_OPERATION_FEEDBACK",
     "AGENT_DRAINING",
 )
-"""The same for agents; every agent has them all."""
+"""Of Mesos' names for what an agent can do, those that hold for all of ours."""
 
 
 @attrs.frozen(kw_only=True)

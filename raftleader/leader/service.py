@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import trio
 
-from raftleader import __version__
 from raftleader.errors import NotLeaderError, RaftLeaderError
 from raftleader.leader.agent_sessions import AgentSessions
 from raftleader.leader.cluster_clock import ClusterClock
@@ -36,6 +35,7 @@ from raftleader.protocol.scheduler_api import (
     ReconcileTask,
     Update,
 )
+from raftleader.protocol.served import MESOS_VERSION
 from raftleader.replication.interface import (
     Leadership,
     LogStatistics,
@@ -305,6 +305,6 @@ class LeaderService:
             hostname=host,
             ip=host,
             port=int(port),
-            version=__version__,
+            version=MESOS_VERSION,
             domain=self._domain,
         )

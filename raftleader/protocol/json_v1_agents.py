@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterable
 
 from raftleader.protocol.agents import AgentInfo, Domain
 from raftleader.protocol.ids import AgentId
@@ -15,14 +16,13 @@ from raftleader.protocol.json_v1_resources import (
     resources_to_json,
 )
 from raftleader.protocol.scheduler_api import LeaderInfo
+from raftleader.protocol.served import LEADER_CAPABILITIES
 
 PORT_MAX = 65535
 KINDS_MAX = 10_000
 """Different resources that a client takes of one agent: each volume is one."""
 AGENT_PATH = "/slave(1)"
 """Where an agent's HTTP API is, besides the root: Mesos' own name."""
-
-_LEADER_CAPABILITIES = ("AGENT_UPDATE", "AGENT_DRAINING", "QUOTA_V2")
 
 
 def domain_to_json(domain: Domain) -> JsonObject:
@@ -106,7 +106,9 @@ def read_agent_info(fields: Fields) -> tuple[AgentId | None, AgentInfo]:
     return AgentId(agent_id) if agent_id is not None else None, info
 
 
-def leader_info_to_json(leader: LeaderInfo) -> JsonObject:
+def leader_info_to_json(
+    leader: LeaderInfo, *, capabilities: Iterable[str] = LEADER_CAPABILITIES
+) -> JsonObject:
     """A ``MasterInfo``. Its ``ip`` is the four bytes of an IPv4 address as they
     stand in memory, read as a little-endian number; 0 for any other address."""
     try:
@@ -125,7 +127,7 @@ def leader_info_to_json(leader: LeaderInfo) -> JsonObject:
             "ip": leader.ip,
             "port": leader.port,
         },
-        "capabilities": [{"type": name} for name in _LEADER_CAPABILITIES],
+        "capabilities": [{"type": name} for name in capabilities],
     }
     if leader.domain is not None:
         message["domain"] = domain_to_json(leader.domain)

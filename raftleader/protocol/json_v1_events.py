@@ -38,6 +38,7 @@ from raftleader.protocol.scheduler_api import (
     UnknownEvent,
     Update,
 )
+from raftleader.protocol.served import CAPABILITIES_TOLD_TO_SCHEDULERS
 
 _DATA_BYTES_MAX = 16 * 1024 * 1024
 """Most a client takes in one message of an executor."""
@@ -86,7 +87,9 @@ def event_to_json(event: Event, capabilities: tuple[str, ...]) -> JsonObject:
                 "heartbeat_interval_seconds": event.heartbeat_interval_s,
             }
             if event.leader is not None:
-                body["master_info"] = leader_info_to_json(event.leader)
+                body["master_info"] = leader_info_to_json(
+                    event.leader, capabilities=CAPABILITIES_TOLD_TO_SCHEDULERS
+                )
             return {"type": "SUBSCRIBED", "subscribed": body}
         case Failure():
             body = {}

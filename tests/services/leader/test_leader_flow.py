@@ -10,6 +10,7 @@ from raftleader.protocol.scheduler_api import (
     Rescind,
     Subscribed,
 )
+from raftleader.protocol.served import MESOS_VERSION
 from raftleader.protocol.tasks import TaskState
 from raftleader.state.commands import DeclineOffers, KillTask
 
@@ -26,6 +27,7 @@ async def test_a_stream_begins_with_subscribed_and_heartbeat_then_offers(
     assert isinstance(reader.events[0], Subscribed)
     assert reader.events[0].framework_id == framework_id
     assert reader.events[0].leader.id == "n1"
+    assert reader.events[0].leader.version == MESOS_VERSION  # clients compare it
     assert isinstance(reader.events[1], Heartbeat)
     (offer,) = reader.offers()
     assert offer.agent_id == agent.agent_id

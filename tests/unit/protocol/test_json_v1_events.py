@@ -86,6 +86,20 @@ def test_subscribed_names_the_leader_as_mesos_does() -> None:
     assert info["address"] == {"hostname": "h", "ip": "10.0.0.1", "port": 5050}
 
 
+def test_subscribed_names_no_capability_that_older_schemas_lack() -> None:
+    """mesos-go, in JSON, cannot read an event with the name of an enum's value that
+    came after it; in Mesos, QUOTA_V2 was the last to come."""
+    leader = LeaderInfo(id="n", hostname="h", ip="10.0.0.1", port=1, version="1.11.0")
+    event = Subscribed(
+        framework_id=FrameworkId("f"), heartbeat_interval_s=15.0, leader=leader
+    )
+    info = written(event)["subscribed"]["master_info"]
+    assert [one["type"] for one in info["capabilities"]] == [
+        "AGENT_UPDATE",
+        "AGENT_DRAINING",
+    ]
+
+
 def test_text_outside_ascii_is_escaped() -> None:
     offer = written(Offers(offers=(OFFER,)))
     assert offer["offers"]["offers"][0]["hostname"] == "höst"
