@@ -115,7 +115,6 @@ def _end(
             state=told,
             reason=reason,
             message=message,
-            executor_id=key[2],
         )
         record_status(state, ctx, task, status)
     if is_awaited:

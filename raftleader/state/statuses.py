@@ -19,7 +19,6 @@ def leader_status(
     reason: Reason,
     message: str,
     unreachable_ms: int | None = None,
-    executor_id: str | None = None,
 ) -> TaskStatus:
     """News of a task by the leader; never of KILLING, which only agents know.
 
@@ -35,5 +34,4 @@ def leader_status(
         uuid=ctx.make_uuid(),
         timestamp_ms=ctx.now_ms,
         unreachable_ms=unreachable_ms,
-        executor_id=executor_id,
     )

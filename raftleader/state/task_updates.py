@@ -21,6 +21,9 @@ def record_status(
     The end of a task releases its resources at once. The row goes when nothing is
     left to deliver; for a framework that is gone nothing ever is.
     """
+    executor = task.info.executor
+    if executor is not None and status.executor_id is None:
+        status = replace(status, executor_id=executor.executor_id)
     ended = status.state.is_terminal
     is_known = task.framework_id in state.frameworks
     pending = (*task.pending, status) if is_known else ()
@@ -45,7 +48,7 @@ def record_status(
         drop_task(state, ctx, task.key)
     else:
         set_task(state, ctx, task)
-    if task.info.executor is not None:
+    if executor is not None:
         _tell_executor(state, ctx, task)
 
 

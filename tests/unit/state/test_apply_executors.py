@@ -265,7 +265,8 @@ def test_an_unreachable_agents_executors_stay(trial: Trial) -> None:
     trial.accepted(c.MarkUnreachable(agent_ids=(agent,)))
 
     assert trial.state.agents[agent].used == EXECUTOR
-    assert trial.state.tasks[framework, "t1"].state is TaskState.LOST
+    lost = trial.state.tasks[framework, "t1"].statuses[-1]
+    assert (lost.state, lost.executor_id) == (TaskState.LOST, "e")
 
 
 def _group(
