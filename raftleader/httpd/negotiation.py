@@ -1,7 +1,9 @@
 """Content-Type and Accept: in which encoding a call comes, and its answer goes.
 
-The order of the checks, statuses and texts are Mesos'. We are kinder in one point:
-parameters and upper case in a media type do not matter.
+The order of the checks, statuses and texts are Mesos'. We are kinder in two points:
+parameters and upper case in a media type do not matter; and who names recordio and
+``Message-Accept`` gets records, even if it would take an encoding without records,
+too. Clients say both in two Accept headers, of which Mesos sees only the last.
 
 A *streaming* body is ``application/recordio``: records whose own encoding stands in
 ``Message-Content-Type`` (of a request or answer) and ``Message-Accept``. Only calls of
@@ -133,13 +135,15 @@ def _content_of(headers: Mapping[str, str]) -> tuple[Media, bool] | Unacceptable
 def _answer_of(headers: Mapping[str, str]) -> tuple[Media, bool] | Unacceptable:
     accept = headers.get("accept")
     of_records = headers.get(MESSAGE_ACCEPT.lower())
-    media = accepted_media(accept)
+    ranges = _ranges(accept)
+    is_named = of_records is not None and ranges.get(RECORDIO, False)
+    media = None if is_named else accepted_media(accept)
     if media is not None:
         if of_records is None:
             return media, False
         text = f"Expecting '{MESSAGE_ACCEPT}' to be not set for non-streaming"
         return Unacceptable(status=406, text=f"{text} responses")
-    if not _admits(_ranges(accept), RECORDIO):
+    if not _admits(ranges, RECORDIO):
         text = f"Expecting 'Accept' to allow {_EITHER} or {RECORDIO}"
         return Unacceptable(status=406, text=text)
     media = accepted_media(of_records)

@@ -86,6 +86,37 @@ def test_accept_admits_json_first_then_protobuf(
             },
             MediaOfCall(content=JSON, answer=PROTOBUF, is_answer_streamed=True),
         ),
+        (  # As mesos-go has it, in two Accept headers.
+            {
+                "content-type": PROTOBUF_TYPE,
+                "accept": f"{PROTOBUF_TYPE}, {RECORDIO}",
+                "message-accept": PROTOBUF_TYPE,
+            },
+            MediaOfCall(content=PROTOBUF, answer=PROTOBUF, is_answer_streamed=True),
+        ),
+        (
+            {
+                "content-type": JSON_TYPE,
+                "accept": f"{RECORDIO}, {JSON_TYPE}",
+                "message-accept": JSON_TYPE,
+            },
+            MediaOfCall(content=JSON, answer=JSON, is_answer_streamed=True),
+        ),
+        (
+            {
+                "content-type": JSON_TYPE,
+                "accept": f"{RECORDIO};q=0, {JSON_TYPE}",
+                "message-accept": JSON_TYPE,
+            },
+            (
+                406,
+                "Expecting 'Message-Accept' to be not set for non-streaming responses",
+            ),
+        ),
+        (
+            {"content-type": JSON_TYPE, "accept": f"{RECORDIO}, {JSON_TYPE}"},
+            MediaOfCall(content=JSON, answer=JSON),
+        ),
         (
             {"content-type": RECORDIO, "message-content-type": PROTOBUF_TYPE},
             MediaOfCall(content=PROTOBUF, answer=JSON, is_content_streamed=True),
