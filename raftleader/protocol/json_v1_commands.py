@@ -11,7 +11,10 @@ COMMAND_CHARS_MAX = 128 * 1024
 """Longest part of a command: Linux takes no longer argument."""
 _GRACE_NS_MAX = int(KILL_GRACE_S_MAX) * 10**9
 
-_ISOLATED = ("linux_info", "rlimit_info", "hostname", "tty_info")
+# Of a ContainerInfo: what asks for something only by the fields in it...
+_ISOLATED = ("linux_info", "rlimit_info")
+# ...and what does by being there.
+_ASKED_FOR = ("hostname", "tty_info")
 # Fields of a NetworkInfo that ask for nothing but words that travel.
 _WORDS_OF_NETWORK = frozenset({"groups", "labels"})
 
@@ -129,9 +132,15 @@ def unsupported_in_container(container: Fields) -> tuple[str, ...]:
     if mesos is not None and mesos.has("image"):
         names.append("container.mesos.image")
     names += [f"container.{name}" for name in _ISOLATED if not container.is_unset(name)]
+    names += [f"container.{name}" for name in _ASKED_FOR if container.has(name)]
     if container.children("volumes"):
         names.append("container.volumes")
     networks = container.children("network_infos")
-    if any(not network.has_only(_WORDS_OF_NETWORK) for network in networks):
+    if any(
+        not network.is_unset(name)
+        for network in networks
+        for name in network.names()
+        if name not in _WORDS_OF_NETWORK
+    ):
         names.append("container.network_infos")
     return tuple(names)

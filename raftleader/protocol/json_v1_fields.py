@@ -33,7 +33,6 @@ MESSAGE_CHARS_MAX = 64 * 1024
 """Longest message of a status update, value of a label, or other long text."""
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
-_EMPTY: tuple[Any, ...] = (None, [], {})
 _NUMBER = re.compile(r"[+-]?(\d{1,32}(\.\d{0,64})?|\.\d{1,64})([eE][+-]?\d{1,4})?\Z")
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _encoder = msgspec.json.Encoder()
@@ -117,11 +116,16 @@ class Fields:
         return all(name in names for name in self._values)
 
     def is_unset(self, name: str) -> bool:
-        """Whether the field holds nothing but empty lists and objects, if anything."""
+        """Whether the field holds nothing, or an empty list or object, or one in which
+        nothing is set.
+
+        For fields of which a message without fields asks for nothing. Of others it
+        asks for something by being there: for those, see ``has``.
+        """
         value = self._values.get(name)
-        return value in _EMPTY or (
-            isinstance(value, dict) and all(each in _EMPTY for each in value.values())
-        )
+        if isinstance(value, dict):
+            return all(each is None or each == [] for each in value.values())
+        return value is None or value == []
 
     def child(self, name: str) -> Fields | None:
         """The object in this field."""

@@ -17,6 +17,7 @@ from raftleader.errors import InvalidInputError
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, TaskId
 from raftleader.protocol.json_v1 import decode_call
+from raftleader.protocol.json_v1_commands import unsupported_in_container
 from raftleader.protocol.json_v1_fields import Fields
 from raftleader.protocol.json_v1_tasks import (
     UNSUPPORTED_TASK_FIELDS,
@@ -29,6 +30,8 @@ from raftleader.protocol.scheduler_api import (
     Subscribe,
 )
 from raftleader.protocol.tasks import ExecutorInfo, ExecutorType, TaskInfo, Uri
+from raftleader.protocol.wire.codec import read_message, write_message
+from raftleader.protocol.wire.media import Media
 
 VOLUME = {"mode": "RW", "container_path": "data", "host_path": "/data"}
 DOCKER_IMAGE = {"type": "DOCKER", "docker": {"name": "i"}}
@@ -69,6 +72,10 @@ def info_from(**info: Any) -> FrameworkInfo:
             (),
         ),
         ({"container": {"type": "MESOS", "volumes": [], "mesos": {}}}, ()),
+        (
+            {"container": {"type": "MESOS", "network_infos": [{"port_mappings": []}]}},
+            (),
+        ),
         ({"limits": {}}, ()),
         ({"command": {"uris": [{"value": "http://x"}]}}, ()),
         ({"command": {"uris": []}}, ()),
@@ -99,6 +106,25 @@ def test_task_names_what_we_cannot_honour(
     fields: dict[str, Any], unsupported: tuple[str, ...]
 ) -> None:
     assert task_from(**fields).unsupported == unsupported
+
+
+@pytest.mark.parametrize("media", Media)
+@pytest.mark.parametrize(
+    ("fields", "unsupported"),
+    [
+        ({"tty_info": {}}, ("container.tty_info",)),
+        ({"hostname": ""}, ("container.hostname",)),
+        ({"rlimit_info": {}, "linux_info": {}}, ()),
+        ({"linux_info": {"effective_capabilities": {}}}, ("container.linux_info",)),
+    ],
+)
+def test_empty_message_asks_for_what_its_being_there_means(
+    fields: dict[str, Any], unsupported: tuple[str, ...], media: Media
+) -> None:
+    kind = "mesos.ContainerInfo"
+    body = write_message(media, kind, {"type": "MESOS"} | fields)
+    container = read_message(media, kind, body)
+    assert unsupported_in_container(container) == unsupported
 
 
 @pytest.mark.parametrize(
