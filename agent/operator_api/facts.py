@@ -9,18 +9,7 @@ import attrs
 
 from agent.config import AgentConfig
 from raftleader import __version__
-
-MESOS_VERSION = "1.11.0"
-"""The version of Mesos whose API is served. Digits and dots only: clients turn it
-into numbers. A leader says the same."""
-CAPABILITIES = (
-    "MULTI_ROLE",
-    "HIERARCHICAL_ROLE",
-    "RESERVATION_REFINEMENT",
-    "RESIZE_VOLUME",
-    "AGENT_OPERATION_FEEDBACK",
-    "AGENT_DRAINING",
-)
+from raftleader.protocol.served import MESOS_VERSION
 
 
 def version_document() -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.operator_api.facts import CAPABILITIES, MESOS_VERSION
 from agent.operator_api.statistics import sums_by_name
 from agent.operator_api.views import roles_of, status_to_json
 from agent.view import AgentView, ExecutorState, ExecutorView, FrameworkView, TaskView
@@ -23,6 +22,7 @@ from raftleader.protocol.resources import (
     format_millis,
     split_key,
 )
+from raftleader.protocol.served import AGENT_CAPABILITIES, MESOS_VERSION
 from raftleader.protocol.tasks import TaskStatus
 
 _ALWAYS = ("cpus", "disk", "gpus", "mem")
@@ -45,7 +45,7 @@ def state_document(view: AgentView, flags: dict[str, str]) -> JsonObject:
         "id": view.agent_id or "",
         "pid": f"slave(1)@{info.ip}:{info.port}",
         "hostname": info.hostname,
-        "capabilities": list(CAPABILITIES),
+        "capabilities": list(AGENT_CAPABILITIES),
         "resources": v0_resources(total),
         "reserved_resources": {
             role: v0_resources(part) for role, part in _by_role(total).items()

@@ -1,4 +1,4 @@
-"""What we say of ourselves in Mesos' words."""
+"""What a leader node was told that its API shows."""
 
 from __future__ import annotations
 
@@ -7,19 +7,6 @@ from pathlib import Path
 import attrs
 
 from raftleader.protocol.agents import Domain
-from raftleader.protocol.served import LEADER_CAPABILITIES, MESOS_VERSION
-
-__all__ = ["AGENT_CAPABILITIES", "LEADER_CAPABILITIES", "MESOS_VERSION", "NodeFacts"]
-
-AGENT_CAPABILITIES = (
-    "MULTI_ROLE",
-    "HIERARCHICAL_ROLE",
-    "RESERVATION_REFINEMENT",
-    "RESIZE_VOLUME",
-    "AGENT_OPERATION_FEEDBACK",
-    "AGENT_DRAINING",
-)
-"""Of Mesos' names for what an agent can do, those that hold for all of ours."""
 
 
 @attrs.frozen(kw_only=True)

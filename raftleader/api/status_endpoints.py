@@ -10,12 +10,29 @@ from raftleader.api.answers import (
     method_problem,
     not_leading,
 )
-from raftleader.api.mesos_facts import MESOS_VERSION
-from raftleader.httpd.messages import Answer, Request, Response
+from raftleader.api.rendering import Pieces, json_pieces
+from raftleader.api.v0.answers import local_page
+from raftleader.httpd.messages import Answer, Deferred, Request, Response
 from raftleader.leader.interface import LeaderNode
+from raftleader.protocol.served import MESOS_VERSION
 from raftleader.state.snapshot import digest
 
 _OK = Response(status=200)
+
+
+def _version(request: Request) -> Pieces:
+    return json_pieces(
+        {
+            "version": MESOS_VERSION,
+            "raftleader_version": __version__,
+            "build_date": "",
+            "build_time": 0.0,
+            "build_user": "",
+        }
+    )
+
+
+_version_page = local_page(_version)
 
 
 class StatusEndpoints:
@@ -28,18 +45,10 @@ class StatusEndpoints:
         """200 while the process answers, leading or not."""
         return method_problem(request, "GET", "HEAD") or _OK
 
-    def version(self, request: Request) -> Answer:
+    def version(self, request: Request) -> Answer | Deferred:
         """The version of Mesos' API that we serve, in digits and dots only: clients
         turn it into numbers. Our own stands beside it."""
-        return method_problem(request, "GET", "HEAD") or json_answer(
-            {
-                "version": MESOS_VERSION,
-                "raftleader_version": __version__,
-                "build_date": "",
-                "build_time": 0.0,
-                "build_user": "",
-            }
-        )
+        return _version_page(request)
 
     def redirect(self, request: Request) -> Answer:
         """Sends a client to the leader; to this node itself, if it leads. The

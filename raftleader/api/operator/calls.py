@@ -8,7 +8,7 @@ import trio
 
 from raftleader.api.answers import guarded, text_answer
 from raftleader.api.documents import document_answer
-from raftleader.api.mesos_facts import MESOS_VERSION, NodeFacts
+from raftleader.api.mesos_facts import NodeFacts
 from raftleader.api.operator.followers import Followers
 from raftleader.api.operator.log_files import (
     FileRow,
@@ -34,6 +34,7 @@ from raftleader.protocol.json_v1_agents import leader_info_to_json
 from raftleader.protocol.json_v1_fields import Fields, JsonObject
 from raftleader.protocol.json_v1_labels import read_nanoseconds
 from raftleader.protocol.scheduler_api import LeaderInfo
+from raftleader.protocol.served import MESOS_VERSION
 from raftleader.protocol.wire.codec import write_message
 from raftleader.protocol.wire.media import Media
 from raftleader.state.outcomes import Accepted, Outcome, Refusal

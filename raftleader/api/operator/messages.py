@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from raftleader.api.holdings import Holdings, scalars_of
-from raftleader.api.mesos_facts import AGENT_CAPABILITIES, MESOS_VERSION
 from raftleader.api.rendering import Rows
 from raftleader.api.v0.rows import agent_pid, is_active
 from raftleader.protocol.frameworks import FrameworkInfo
@@ -28,6 +27,7 @@ from raftleader.protocol.json_v1_statuses import task_status_to_json
 from raftleader.protocol.offers import InverseOffer, Offer
 from raftleader.protocol.operator_values import Drain
 from raftleader.protocol.resources import Resources
+from raftleader.protocol.served import AGENT_CAPABILITIES, MESOS_VERSION
 from raftleader.protocol.tasks import TaskStatus
 from raftleader.state.cluster import (
     Agent,

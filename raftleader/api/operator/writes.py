@@ -89,6 +89,15 @@ def _read(body: Fields, name: str) -> Resources:
     return resources
 
 
+def _read_one(body: Fields, name: str) -> Resources:
+    """The resource in a field that is not repeated."""
+    body.required_child(name)
+    resources = _read(body, name)
+    if not resources:
+        raise body.invalid(name, "must not be empty")
+    return resources
+
+
 def _reserve(body: Fields) -> Conversion:
     source = _read(body, "source")
     return Reserve(resources=_read(body, "resources"), source=source or None)
@@ -108,14 +117,14 @@ def _destroy(body: Fields) -> Conversion:
 
 def _grow(body: Fields) -> Conversion:
     return GrowVolume(
-        volume=_read(body, "volume"),
-        addition=_read(body, "addition"),
+        volume=_read_one(body, "volume"),
+        addition=_read_one(body, "addition"),
     )
 
 
 def _shrink(body: Fields) -> Conversion:
     return ShrinkVolume(
-        volume=_read(body, "volume"),
+        volume=_read_one(body, "volume"),
         subtract_millis=read_millis(body.required_child("subtract"), "value"),
     )
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 
-from raftleader.api.mesos_facts import AGENT_CAPABILITIES, MESOS_VERSION
 from raftleader.api.v0.resources import by_reservation, state_resources
 from raftleader.protocol.agents import Attribute
 from raftleader.protocol.frameworks import FrameworkInfo
@@ -15,6 +14,7 @@ from raftleader.protocol.json_v1_agents import domain_to_json
 from raftleader.protocol.json_v1_commands import uri_to_json
 from raftleader.protocol.labels import Label
 from raftleader.protocol.resources import EMPTY, Range
+from raftleader.protocol.served import AGENT_CAPABILITIES, MESOS_VERSION
 from raftleader.protocol.tasks import CommandInfo, TaskStatus
 from raftleader.state.cluster import (
     Agent,

@@ -9,7 +9,7 @@ from typing import Any
 
 from raftleader import __version__
 from raftleader.api.holdings import Holdings, Tables, scalars_of
-from raftleader.api.mesos_facts import LEADER_CAPABILITIES, MESOS_VERSION, NodeFacts
+from raftleader.api.mesos_facts import NodeFacts
 from raftleader.api.rendering import Pieces, Rows, json_pieces
 from raftleader.api.v0.resources import by_reservation, state_resources
 from raftleader.api.v0.rows import (
@@ -28,6 +28,7 @@ from raftleader.protocol.json_v1_constraints import offer_constraints_to_json
 from raftleader.protocol.json_v1_kinds import ReservationForm
 from raftleader.protocol.json_v1_resources import resources_to_json
 from raftleader.protocol.resources import Resources
+from raftleader.protocol.served import LEADER_CAPABILITIES, MESOS_VERSION
 from raftleader.state.cluster import Agent, ClusterState, Framework
 
 JsonRow = dict[str, Any]

@@ -295,6 +295,45 @@ async def test_volume_is_made_resized_and_deleted(client: Any) -> None:
     assert (await operate("DESTROY_VOLUMES", volumes=[volume(80)]))[0] in (400, 409)
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "name"),
+    [
+        ("GROW_VOLUME", {"addition": reserved("disk", 64)}, "volume"),
+        (
+            "GROW_VOLUME",
+            {"volume": reserved("disk", 0, disk=VOLUME), "addition": scalar("disk", 1)},
+            "volume",
+        ),
+        (
+            "GROW_VOLUME",
+            {"volume": reserved("disk", 64, disk=VOLUME), "addition": [{}]},
+            "addition",
+        ),
+        (
+            "GROW_VOLUME",
+            {
+                "volume": reserved("disk", 64, disk=VOLUME),
+                "addition": reserved("disk", 0),
+            },
+            "addition",
+        ),
+        ("SHRINK_VOLUME", {"subtract": {"value": 1}}, "volume"),
+        (
+            "SHRINK_VOLUME",
+            {"volume": reserved("disk", 0, disk=VOLUME), "subtract": {"value": 1}},
+            "volume",
+        ),
+    ],
+)
+async def test_resizing_nothing_or_by_nothing_is_400(
+    kind: str, body: dict[str, Any], name: str, client: Any
+) -> None:
+    body = {"agent_id": agent_of(client), **body}
+    status, text = await status_and_text(client, kind, body)
+    assert status == 400
+    assert name in text
+
+
 async def test_maintenance_from_the_schedule_to_its_end(client: Any) -> None:
     agent_of(client)
     assert await schedule(client, window(MACHINE_ID)) == OK

@@ -32,7 +32,7 @@ LEADER_PAGES = (
     "/maintenance/schedule",
     "/maintenance/status",
 )
-LOCAL_PAGES = ("/metrics/snapshot", "/flags", "/files/debug")
+LOCAL_PAGES = ("/metrics/snapshot", "/flags", "/files/debug", "/version")
 
 
 async def filled(client: Any) -> tuple[str, str]:
