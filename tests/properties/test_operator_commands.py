@@ -15,6 +15,7 @@ import attrs
 import hypothesis.strategies as st
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec.structs import replace
 
 from raftleader.protocol.offers import (
     Create,
@@ -103,7 +104,8 @@ class OperatedCluster(RuleBasedStateMachine):
         return applied
 
     def _agent(self, data: st.DataObject) -> Any:
-        known = [*sorted(self.state.agents) * 4, *self.state.gone_agents, "c-X1-0"]
+        """Mostly one that is there."""
+        known = [*sorted(self.state.agents) * 8, *self.state.gone_agents, "c-X1-0"]
         return data.draw(st.sampled_from(known))
 
     @initialize()
@@ -113,39 +115,43 @@ class OperatedCluster(RuleBasedStateMachine):
         for capabilities in (("MULTI_ROLE", "PARTITION_AWARE"), ("MULTI_ROLE",)):
             self.trial.subscribe(roles=("a", "a/b"), capabilities=capabilities)
 
-    @rule(key=st.sampled_from(KEYS), resources=st.sampled_from([ALL, ALL, "cpus:1"]))
-    def register(self, key: str, resources: str) -> None:
-        info = next((a.info for a in self.state.agents.values() if a.key == key), None)
-        if info is not None:
-            resources_now = parse_resources(resources)
-            info = _with_resources(info, resources_now)
-            self._apply(c.RegisterAgent(key=key, info=info))
-        elif not self.state.down_machines:
-            self.trial.register(resources, key=key)
+    @rule(resources=st.sampled_from([ALL, ALL, "cpus:1"]), key=st.sampled_from(KEYS))
+    def register(self, resources: str, key: str) -> None:
+        """One machine changes, and all that are missing come (back)."""
+        known = {agent.key: agent for agent in self.state.agents.values()}
+        for each in KEYS:
+            if each in known and (each == key or known[each].unreachable_ms):
+                wanted = parse_resources(resources if each == key else ALL)
+                info = replace(known[each].info, resources=wanted)
+                self._apply(c.RegisterAgent(key=each, info=info))
+            elif each not in known and not self.state.down_machines:
+                self.trial.register(ALL, key=each)
 
     @rule(data=st.data())
     def come_back_with_its_id(self, data: st.DataObject) -> None:
         agent_id = self._agent(data)
-        row = self.state.agents.get(agent_id)
-        info = (
-            next(iter(self.state.agents.values())).info if self.state.agents else None
-        )
+        rows = self.state.agents
+        row = rows.get(agent_id) or next(iter(rows.values()), None)
         if row is not None:
-            info = row.info
-        if info is None:
-            return
-        key = "k1" if row is None else row.key
-        command = c.RegisterAgent(key=key, info=info, agent_id=agent_id)
-        (outcome,) = self._apply(command).outcomes
-        if agent_id in self.state.gone_agents or is_machine_down(self.state, info):
-            assert isinstance(outcome, Rejected)
+            command = c.RegisterAgent(key=row.key, info=row.info, agent_id=agent_id)
+            (outcome,) = self._apply(command).outcomes
+            is_down = is_machine_down(self.state, row.info)
+            assert isinstance(outcome, Rejected) or not is_down
+            assert isinstance(outcome, Rejected) or agent_id in rows
 
     @rule(data=st.data())
     def fall_silent(self, data: st.DataObject) -> None:
         self._apply(c.MarkUnreachable(agent_ids=(self._agent(data),)))
 
-    @rule(data=st.data(), role=st.sampled_from(["a", "a/b"]), launches=st.booleans())
-    def offer(self, data: st.DataObject, role: str, launches: bool) -> None:
+    @rule(data=st.data(), role=st.sampled_from(["a", "a/b"]))
+    def offer(self, data: st.DataObject, role: str) -> None:
+        self._offer(data, role, launches=False)
+
+    @rule(data=st.data(), role=st.sampled_from(["a", "a/b"]))
+    def launch(self, data: st.DataObject, role: str) -> None:
+        self._offer(data, role, launches=True)
+
+    def _offer(self, data: st.DataObject, role: str, *, launches: bool) -> None:
         pairs = [
             (agent, framework)
             for agent in self.state.agents.values()
@@ -155,7 +161,11 @@ class OperatedCluster(RuleBasedStateMachine):
         if not pairs:
             return
         agent, framework = data.draw(st.sampled_from(pairs))
-        resources = ONE if launches else agent.free.for_role(role)
+        resources = (
+            ONE
+            if launches
+            else data.draw(st.sampled_from([ONE, agent.free.for_role(role)]))
+        )
         grant = c.Grant(
             framework_id=framework.id, agent_id=agent.id, role=role, resources=resources
         )
@@ -206,6 +216,19 @@ class OperatedCluster(RuleBasedStateMachine):
         agent_id = self._agent(data)
         self._apply(o.OperateOnAgent(agent_id=agent_id, operation=operation))
 
+    @rule(data=st.data())
+    def make_a_volume_and_delete_it(self, data: st.DataObject) -> None:
+        agent_id = self._agent(data)
+        volume = _reserved("disk", 10_000, volume="v1")
+        for operation in (
+            Reserve(resources=_reserved("disk", 10_000)),
+            Create(volumes=volume),
+            data.draw(
+                st.sampled_from([Create(volumes=volume), Destroy(volumes=volume)])
+            ),
+        ):
+            self._apply(o.OperateOnAgent(agent_id=agent_id, operation=operation))
+
     @rule(
         data=st.data(),
         role=st.sampled_from(["a", "b", "*", "a/b", ""]),
@@ -226,41 +249,62 @@ class OperatedCluster(RuleBasedStateMachine):
 
     @rule(
         windows=st.lists(
-            st.tuples(st.lists(MACHINES, max_size=3), st.sampled_from([1, 2])),
+            st.tuples(
+                st.lists(MACHINES, min_size=1, max_size=3), st.sampled_from([1, 2])
+            ),
             max_size=2,
         )
     )
     def schedule(self, windows: list[tuple[list[MachineId], int]]) -> None:
-        self._apply(
-            o.SetSchedule(
-                windows=tuple(
-                    Window(
-                        machines=tuple(machines),
-                        unavailability=Unavailability(start_ns=start_ns),
-                    )
-                    for machines, start_ns in windows
-                )
-            )
-        )
+        seen: set[MachineId] = set()
+        made = []
+        for machines, start_ns in windows:
+            rest = tuple(m for m in dict.fromkeys(machines) if m not in seen)
+            seen.update(rest)
+            unavailability = Unavailability(start_ns=start_ns)
+            made.append(Window(machines=rest, unavailability=unavailability))
+        self._apply(o.SetSchedule(windows=tuple(made)))
+
+    @rule(start_ns=st.sampled_from([1, 2]))
+    def schedule_where_tasks_are(self, start_ns: int) -> None:
+        busy = {t.info.agent_id for t in self.state.tasks.values()}
+        hosts = {
+            a.info.hostname for a in self.state.agents.values() if a.id in busy
+        } | {machine.hostname for machine in self.state.down_machines}
+        machines = tuple(MachineId(hostname=host) for host in sorted(hosts) if host)
+        unavailability = Unavailability(start_ns=start_ns)
+        window = Window(machines=machines, unavailability=unavailability)
+        self._apply(o.SetSchedule(windows=(window,)))
+
+    @rule(data=st.data(), is_start=st.booleans())
+    def maintain(self, data: st.DataObject, is_start: bool) -> None:
+        scheduled = [m for window in self.state.windows for m in window.machines]
+        machine = data.draw(st.sampled_from([*scheduled, MachineId(hostname="else")]))
+        if is_start:
+            self._apply(o.StartMaintenance(machines=(machine,)))
+        else:
+            self._apply(o.StopMaintenance(machines=(machine,)))
 
     @rule(
-        machines=st.lists(MACHINES, max_size=2).map(tuple),
-        command=st.sampled_from([o.StartMaintenance, o.StopMaintenance]),
+        data=st.data(),
+        mark_gone=st.sampled_from([False, False, True]),
+        grace=st.sampled_from([None, 0, 9]),
     )
-    def maintain(self, machines: Any, command: Any) -> None:
-        self._apply(command(machines=machines))
-
-    @rule(data=st.data(), mark_gone=st.booleans(), grace=st.sampled_from([None, 0, 9]))
     def drain(self, data: st.DataObject, mark_gone: bool, grace: int | None) -> None:
         agent_id = self._agent(data)
         self._apply(
             o.DrainAgent(agent_id=agent_id, max_grace_ms=grace, mark_gone=mark_gone)
         )
 
+    @rule()
+    def reactivate(self) -> None:
+        for agent_id in sorted(self.state.agents):
+            self._apply(o.ReactivateAgent(agent_id=agent_id))
+
     @rule(
         data=st.data(),
         command=st.sampled_from(
-            [o.DeactivateAgent, *[o.ReactivateAgent] * 3, o.MarkAgentGone]
+            [o.DeactivateAgent, o.DeactivateAgent, o.MarkAgentGone]
         ),
     )
     def administer(self, data: st.DataObject, command: Any) -> None:
@@ -345,15 +389,8 @@ class OperatedCluster(RuleBasedStateMachine):
         return [self.state.tasks[key] for key in keys]
 
 
-def _with_resources(info: Any, resources: Resources) -> Any:
-    """The same machine with other resources."""
-    return type(info)(
-        hostname=info.hostname, ip=info.ip, port=info.port, resources=resources
-    )
-
-
 OperatedCluster.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=100,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
