@@ -29,6 +29,8 @@ PROBLEM_CHARS_MAX = 2000
 def main() -> int:
     plan = msgspec.json.decode(sys.stdin.buffer.read(), type=FetchPlan)
     bounds = plan.bounds
+    # Before it is the user's turn, who need not be able to come here by the path.
+    root_fd = os.open(plan.sandbox, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     if plan.user is not None:
         become(plan.user)
     resource.setrlimit(resource.RLIMIT_AS, (bounds.mem_bytes_max,) * 2)
@@ -36,7 +38,6 @@ def main() -> int:
     os.umask(0o022)
     # The agent ends us before, if it is still there.
     signal.alarm(int(bounds.timeout_s) + 10)
-    root_fd = os.open(plan.sandbox, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     places = Places(root_fd, Budget(bounds, root_fd))
     for step in plan.steps:
         try:
