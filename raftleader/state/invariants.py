@@ -115,22 +115,18 @@ def _add(
 
 def wrong_agent(agent: Agent) -> Iterator[str]:
     """What is wrong with the row itself, and with its accounts."""
-    total = agent.total
     for name, part in (
-        ("announced", agent.info.resources),
+        ("total", agent.info.resources),
         ("dynamic", agent.dynamic),
-        ("total", total),
         ("used", agent.used),
         ("offered", agent.offered),
     ):
-        if resources_problem(part) is not None:
+        if part and resources_problem(part) is not None:
             yield f"agent {agent.id}: {name} is not canonical: {part}"
             return
-    if agent.dynamic.only(is_made) != agent.dynamic:
-        yield f"agent {agent.id}: nothing was made of what is in {agent.dynamic}"
-    twin = twin_volume(agent.dynamic)
-    if twin is not None:
-        yield f"agent {agent.id}: two volumes have the id {twin!r}"
+    total = agent.total
+    if agent.dynamic:
+        yield from _wrong_dynamic(agent)
     if len(agent.executor_reports) > EXECUTOR_REPORTS_MAX:
         yield f"agent {agent.id}: remembers too many ends of executors"
     offered = agent.offered
@@ -148,12 +144,22 @@ def wrong_agent(agent: Agent) -> Iterator[str]:
             yield f"agent {agent.id}: marked as shrunk, but its tasks fit"
         if agent.offered:
             yield f"agent {agent.id}: shrunk, and something is offered"
-    elif not fits or agent.is_too_small:
+    elif not fits or (agent.dynamic and agent.is_too_small):
         yield f"agent {agent.id}: {agent.used} used, {offered} offered of {total}"
     elif divided_part(taken, total) is not None:
         yield f"agent {agent.id}: {divided_part(taken, total)} was divided"
     if agent.unreachable_ms is not None and agent.offered:
         yield f"agent {agent.id}: unreachable, and something is offered"
+
+
+def _wrong_dynamic(agent: Agent) -> Iterator[str]:
+    if agent.dynamic.only(is_made) != agent.dynamic:
+        yield f"agent {agent.id}: nothing was made of what is in {agent.dynamic}"
+    twin = twin_volume(agent.dynamic)
+    if twin is not None:
+        yield f"agent {agent.id}: two volumes have the id {twin!r}"
+    if resources_problem(agent.total) is not None:
+        yield f"agent {agent.id}: {agent.total} in all is not canonical"
 
 
 def wrong_gone_agent(state: ClusterState, agent_id: AgentId) -> Iterator[str]:
