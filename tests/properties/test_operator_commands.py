@@ -133,11 +133,11 @@ class OperatedCluster(RuleBasedStateMachine):
         rows = self.state.agents
         row = rows.get(agent_id) or next(iter(rows.values()), None)
         if row is not None:
+            is_known = agent_id in rows
             command = c.RegisterAgent(key=row.key, info=row.info, agent_id=agent_id)
             (outcome,) = self._apply(command).outcomes
             is_down = is_machine_down(self.state, row.info)
-            assert isinstance(outcome, Rejected) or not is_down
-            assert isinstance(outcome, Rejected) or agent_id in rows
+            assert isinstance(outcome, Rejected) == (is_down or not is_known)
 
     @rule(data=st.data())
     def fall_silent(self, data: st.DataObject) -> None:
