@@ -34,7 +34,8 @@ from raftleader.leader.agent_sync import (
     is_in_log,
     registered_agent,
 )
-from raftleader.leader.executor_duties import ExecutorDuties, Tell
+from raftleader.leader.executor_duties import ExecutorDuties
+from raftleader.leader.held_failures import Tell
 from raftleader.leader.submitting import Submit
 from raftleader.protocol.agent_rpc import (
     AgentUpdate,
@@ -51,7 +52,13 @@ from raftleader.protocol.ids import AgentId, FrameworkId, TaskKey
 from raftleader.protocol.tasks import Reason, Source, TaskStatus
 from raftleader.state.cluster import ClusterState, ExecutorKey, Task
 from raftleader.state.commands import LoseTasks, RegisterAgent, UpdateTasks
-from raftleader.state.outcomes import Outcome, Registration, Rejected, Touched
+from raftleader.state.outcomes import (
+    Outcome,
+    Refusal,
+    Registration,
+    Rejected,
+    Touched,
+)
 from raftleader.state.queries import (
     shutdown_wanted,
     unconfirmed_tasks,
@@ -128,12 +135,14 @@ class AgentDuties:
         self._restless.clear()
 
     def on_applied(self, touched: Touched) -> None:
-        """Queue what this entry made due for agents. On the hot path."""
+        """Queue what this entry made due for agents; what it made due for frameworks
+        is on their streams already. On the hot path."""
         now_s = trio.current_time()
         for key in touched.tasks:
             self._look_at_task(key, now_s)
         for executor in touched.executors:
             self._look_at_executor(executor, now_s)
+        self._executors.on_applied(touched.tasks)
         for agent_id in touched.agents:
             session = self._by_agent.get(agent_id)
             if session is None:
@@ -197,7 +206,10 @@ class AgentDuties:
                 session.send_last(Refused(problem=problem))
             elif not isinstance(result, RaftLeaderError):
                 assert isinstance(result.value, Registration)
-                self._registered(session, result.value.agent_id)
+                if result.value.agent_id in self._state.agents:
+                    self._registered(session, result.value.agent_id)
+                else:  # it came back to be drained, and that was all
+                    session.send_last(Refused(problem=Refusal.AGENT_GONE.value))
 
         session.is_registering = True
         self._restless[session] = None
@@ -256,6 +268,7 @@ class AgentDuties:
         """Register and send again what did not work, until cancelled."""
         while True:
             await trio.sleep(RETRY_LOOK_S)
+            self._executors.tell_overdue()
             now_s = trio.current_time()
             due_s = now_s - limits.RESEND_INTERVAL_S
             for session in list(self._restless):

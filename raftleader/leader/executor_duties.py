@@ -2,14 +2,15 @@
 
 The end of an executor is a command in the log, like the end of a task; its framework
 is then told by a FAILURE event, once, and not again after a failover (Mesos' own
-promise: unreliable). Messages between schedulers and executors are passed on as
-long as both sides are there and read, and are lost otherwise.
+promise: unreliable). It is told how the tasks ended before (``held_failures.py``).
+Messages between schedulers and executors are passed on as long as both sides are
+there and read, and are lost otherwise.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterable
 
 import trio
 
@@ -17,6 +18,7 @@ from raftleader import limits
 from raftleader.errors import RaftLeaderError
 from raftleader.leader.agent_session import AgentSession
 from raftleader.leader.agent_sync import compare_executors
+from raftleader.leader.held_failures import HeldFailures, Tell
 from raftleader.leader.submitting import Submit
 from raftleader.protocol.agent_rpc import (
     ExecutorReport,
@@ -25,14 +27,11 @@ from raftleader.protocol.agent_rpc import (
     TaskList,
     ToExecutor,
 )
-from raftleader.protocol.ids import AgentId, FrameworkId
-from raftleader.protocol.scheduler_api import Event, Failure, Message
+from raftleader.protocol.ids import AgentId, FrameworkId, TaskKey
+from raftleader.protocol.scheduler_api import Failure, Message
 from raftleader.state.cluster import ClusterState
 from raftleader.state.commands import LoseExecutors, ReportExecutors
 from raftleader.state.outcomes import Outcome
-
-Tell = Callable[[FrameworkId, Event], None]
-"""Put an event on a framework's stream, if that is open."""
 
 UNTAKEN_PAUSE_S = 2 * limits.RESEND_INTERVAL_S
 """While there was no room for updates of an agent, and until it has sent them again,
@@ -56,11 +55,21 @@ class ExecutorDuties:
         self._submit = submit
         self._tell = tell
         self._counts = counts
+        self._failures = HeldFailures(state, tell)
         self._is_over = False
 
     def end(self) -> None:
         """The term is over; what is still on its way changes nothing here."""
         self._is_over = True
+        self._failures.end()
+
+    def on_applied(self, tasks: Iterable[TaskKey]) -> None:
+        """These tasks changed, and what is due of them is on the streams."""
+        self._failures.on_applied(tasks)
+
+    def tell_overdue(self) -> None:
+        """What was held back for long enough; to be called about every second."""
+        self._failures.tell_overdue()
 
     def send(
         self,
@@ -148,4 +157,4 @@ class ExecutorDuties:
         failure = Failure(
             agent_id=agent_id, executor_id=report.executor_id, status=report.status
         )
-        self._tell(report.framework_id, failure)
+        self._failures.tell(report.framework_id, agent_id, failure)

@@ -6,6 +6,7 @@ import trio
 from msgspec.structs import replace
 
 from raftleader.leader.agent_session import MESSAGE_BYTES_WAITING_MAX
+from raftleader.leader.held_failures import HELD_S_MAX
 from raftleader.limits import RESEND_INTERVAL_S
 from raftleader.protocol import agent_rpc as rpc
 from raftleader.protocol.offers import Create, Reserve
@@ -16,7 +17,7 @@ from raftleader.protocol.resource_keys import (
     key_of_kind,
 )
 from raftleader.protocol.resources import Resources
-from raftleader.protocol.scheduler_api import Failure, Message
+from raftleader.protocol.scheduler_api import Failure, Message, Offers, Update
 from raftleader.protocol.tasks import CommandInfo, ExecutorInfo, TaskState
 from raftleader.state.commands import KillTask, ShutdownExecutor
 from raftleader.state.operator_commands import OperateOnAgent
@@ -63,8 +64,46 @@ async def test_the_end_of_an_executor_is_committed_and_told_once(
     await until(lambda: agent.committed().count(UUID) == 3)
     assert node.state.executors == {}
     assert node.state.tasks[framework_id, "t"].state is TaskState.FAILED
+    await until(lambda: reader.of(Failure))  # RUNNING was not acknowledged
     (failure,) = reader.of(Failure)
     assert failure == Failure(agent_id=agent.agent_id, executor_id="e", status=9)
+
+
+async def test_the_end_of_an_executor_is_told_after_those_of_its_tasks(
+    autojump_clock, world, until
+):
+    node, agent, framework_id, reader = await launch(world, until, "t", "other")
+    await agent.report(framework_id, "other", TaskState.FINISHED)
+    for state in (TaskState.RUNNING, TaskState.FINISHED):
+        await agent.report(framework_id, "t", state)
+    await agent.report_end(framework_id, "e", uuid=UUID, status=0)
+    await until(lambda: UUID in agent.committed())
+    await until(lambda: len(reader.of(Update)) == 2)
+    assert reader.of(Failure) == []
+    await node.acknowledge(framework_id, reader.of(Update)[0].status)
+    assert reader.of(Failure) == []
+    running = next(
+        u.status for u in reader.of(Update) if u.status.state is TaskState.RUNNING
+    )
+    await node.acknowledge(framework_id, running)
+    await until(lambda: reader.of(Failure))
+    told = [type(event) for event in reader.events if not isinstance(event, Offers)]
+    assert told[-2:] == [Update, Failure]
+    assert reader.of(Update)[-1].status.state is TaskState.FINISHED
+
+
+async def test_the_end_of_an_executor_does_not_wait_for_ever(
+    autojump_clock, world, until
+):
+    _, agent, framework_id, reader = await launch(world, until, "t")
+    for state in (TaskState.RUNNING, TaskState.FINISHED):
+        await agent.report(framework_id, "t", state)
+    await agent.report_end(framework_id, "e", uuid=UUID, status=0)
+    await until(lambda: UUID in agent.committed())
+    await trio.sleep(HELD_S_MAX - 2)
+    assert reader.of(Failure) == []
+    await trio.sleep(4)
+    assert len(reader.of(Failure)) == 1
 
 
 async def test_the_end_of_an_unknown_executor_is_committed_and_not_told(
