@@ -212,6 +212,7 @@ class Endpoints:
                     ("Content-Type", "application/octet-stream"),
                     ("Content-Disposition", f'attachment; filename="{name}"'),
                 ),
+                is_finite=True,
                 run=_Download(fd, self.run_blocking).run,
             )
 

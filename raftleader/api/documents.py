@@ -59,4 +59,4 @@ def _stream(begun: bytes, pieces: Pieces, headers: Headers) -> Stream:
         if parts:
             await writer.send([b"".join(parts)])
 
-    return Stream(headers=headers, run=run)
+    return Stream(headers=headers, is_finite=True, run=run)

@@ -54,7 +54,7 @@ def error_stream(message: str, *, stream_id: str, media: Media) -> Stream:
         error = encode_event(Error(message=message), capabilities=(), media=media)
         await writer.send([encode_record(error)])
 
-    return Stream(headers=_headers(stream_id, media), run=run)
+    return Stream(headers=_headers(stream_id, media), is_finite=True, run=run)
 
 
 def _headers(stream_id: str, media: Media) -> tuple[tuple[str, str], ...]:

@@ -95,6 +95,7 @@ class Connection:
         self._deferred_count = 0
         self._is_flushing = False
         self._is_streaming = False
+        self._is_stream_endless = False
         self._is_ending = False
         self._has_seen_end = False
         self._request_began_s: float | None = None
@@ -109,7 +110,7 @@ class Connection:
                     self._has_seen_end = True
                     if self._body is not None:
                         self._body.break_off()
-                    if self._is_streaming:
+                    if self._is_stream_endless:
                         self._everything.cancel()
         finally:
             await self._cancel_streams_not_begun()
@@ -234,7 +235,7 @@ class Connection:
                 await trio.lowlevel.checkpoint()
             first = self._slots[0].answer
             if isinstance(first, Stream):
-                if not self._has_seen_end:
+                if first.is_finite or not self._has_seen_end:
                     self._begin_stream(self._slots.popleft(), first)
                 return
             data, closes = self._gather()
@@ -298,6 +299,7 @@ class Connection:
 
     def _begin_stream(self, slot: _Slot, stream: Stream) -> None:
         self._is_streaming = True
+        self._is_stream_endless = not stream.is_finite
         self._room.set()
         self._nursery.start_soon(self._run_stream, slot, stream)
 
@@ -321,7 +323,7 @@ class Connection:
                 _log.exception("stream failed: peer=%s", self._peer)
             self._everything.cancel()
             return
-        self._is_streaming = False
+        self._is_streaming = self._is_stream_endless = False
         await self._end()
 
     async def _cancel_streams_not_begun(self) -> None:

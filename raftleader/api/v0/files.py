@@ -108,6 +108,7 @@ async def _download(files: LogFiles, path: str) -> Answer:
             ("Content-Type", "application/octet-stream"),
             ("Content-Disposition", f"attachment; filename={name}"),
         ),
+        is_finite=True,
         run=run,
     )
 

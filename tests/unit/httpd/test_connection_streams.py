@@ -157,3 +157,28 @@ async def test_silent_stream_is_not_closed_for_being_idle(
         await client.send_all(get("/stream"))
         received = await read_until_closed(client)
     assert received.endswith(b"1\r\nx\r\n1\r\ny\r\n0\r\n\r\n")
+
+
+async def test_stream_that_ends_by_itself_is_due_to_who_sends_nothing_more(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async def run(writer: StreamWriter) -> None:
+        await writer.send([b"one"])
+        await trio.sleep(1)
+        await writer.send([b"two"])
+
+    def handler(request: Request) -> Answer | Deferred:
+        stream = Stream(run=run, is_finite=True)
+
+        async def later() -> Answer:
+            await trio.sleep(1)
+            return stream
+
+        return later if request.path == "/later" else stream
+
+    for path in ("/now", "/later"):
+        async with connected(handler) as client:
+            await client.send_all(get(path))
+            await client.send_eof()
+            received = await read_until_closed(client)
+        assert received.endswith(b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"), path
