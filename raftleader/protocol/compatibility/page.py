@@ -25,8 +25,8 @@ Tried with programs that others wrote, or that stand on clients that others wrot
   while the leader is killed, and its `pymesos.subprocess`, in `tests/interop/`.
 * mesoshttp 0.4.2 (Python): schedulers, as above, in `tests/interop/`.
 * mesos-framework 0.5.3 (Node.js), by hand: its scheduler, through a standby.
-* mesos-go in protobuf, by hand: its example scheduler and executor, with the executor
-  in its place, since nothing is fetched; `msh`, also with task groups; `mwatch`.
+* mesos-go in protobuf, by hand: its example scheduler, from which its executor is
+  fetched; `msh`, also with task groups; `mwatch`.
 * mesos-rxjava 0.2 in protobuf, by hand: its example framework, through a standby.
 """
 

@@ -30,7 +30,9 @@ limits | | TASK_ERROR: no cgroup would hold a task to them
 """
 
 _COMMAND = """\
-uris | | TASK_ERROR: nothing is fetched; programs must be there
+uris | test_task_finds_what_its_uris_name
+    | `http`, `https`, `file` and absolute paths; not `ftp`, nor what Hadoop reads;
+    `cache` does nothing; archives with devices, or that lead out of the sandbox, fail
 environment | test_process_runs_in_its_sandbox_with_a_clean_environment
     | secrets in it are TASK_ERROR
 shell | test_process_without_a_shell_gets_its_arguments_as_they_are
