@@ -166,6 +166,8 @@ class SchedulerEndpoint:
         if STREAM_ID_HEADER in request.headers:
             text = "Subscribe calls should not include the 'Mesos-Stream-Id' header"
             return text_answer(400, text)
+        if call.problem is not None:
+            return _error_stream(call.problem, media)
         ticket = self._node.submit(subscription_of(call))
 
         async def open_stream() -> Answer:
@@ -180,8 +182,7 @@ class SchedulerEndpoint:
                 return event_stream(stream, capabilities, media)
             if outcome.refusal is Refusal.STALE_TERM:
                 raise NotLeaderError(None)
-            message = outcome.message or outcome.refusal.value
-            return error_stream(message, stream_id=str(uuid.uuid4()), media=media)
+            return _error_stream(outcome.message or outcome.refusal.value, media)
 
         return guarded(self._node, request, open_stream)
 
@@ -192,7 +193,10 @@ class SchedulerEndpoint:
         info = subscribed_as if framework is None else framework.info
         return info.capabilities
 
-    def _submit(self, call: LoggedCall, request: Request) -> Deferred:
+    def _submit(self, call: LoggedCall, request: Request) -> Answer | Deferred:
+        if isinstance(call, UpdateFramework) and call.problem is not None:
+            text = f"Supplied FrameworkInfo is not valid: {call.problem}"
+            return text_answer(400, text)
         ticket = self._node.submit(command_of(call))
 
         async def wait() -> Answer:
@@ -224,6 +228,11 @@ def _content_media(request: Request) -> Media | Response:
         return text_answer(400, "Expecting 'Content-Type' to be present")
     media = content_media(content_type)
     return media or text_answer(415, f"Expecting 'Content-Type' of {_EITHER}")
+
+
+def _error_stream(message: str, media: Media) -> Answer:
+    """A subscription that failed: one ERROR, and the end."""
+    return error_stream(message, stream_id=str(uuid.uuid4()), media=media)
 
 
 def _refused(outcome: Outcome) -> Response:

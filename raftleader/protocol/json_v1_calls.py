@@ -9,7 +9,7 @@ from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskId
 from raftleader.protocol.json_v1_commands import read_kill_grace_ms
 from raftleader.protocol.json_v1_constraints import read_offer_constraints
 from raftleader.protocol.json_v1_fields import Fields
-from raftleader.protocol.json_v1_frameworks import read_framework_info
+from raftleader.protocol.json_v1_frameworks import read_framework_info, roles_unfit
 from raftleader.protocol.json_v1_operations import read_operation, read_uuid
 from raftleader.protocol.offers import Launch, LaunchGroup, refuse_ms_of
 from raftleader.protocol.scheduler_api import (
@@ -61,7 +61,8 @@ def read_call(fields: Fields) -> Call:
 
 def _read_subscribe(fields: Fields, framework_id: str | None) -> Subscribe:
     body = fields.required_child("subscribe")
-    info = read_framework_info(body.required_child("framework_info"))
+    described = body.required_child("framework_info")
+    info = read_framework_info(described)
     if framework_id != info.id:
         raise body.invalid(
             "framework_info.id", "must equal framework_id, or both must be unset"
@@ -71,12 +72,14 @@ def _read_subscribe(fields: Fields, framework_id: str | None) -> Subscribe:
         framework_id=info.id,
         suppressed_roles=body.texts("suppressed_roles"),
         offer_constraints=read_offer_constraints(body),
+        problem=roles_unfit(described),
     )
 
 
 def _read_update_framework(fields: Fields, framework_id: FrameworkId) -> Call:
     body = fields.required_child("update_framework")
-    info = read_framework_info(body.required_child("framework_info"))
+    described = body.required_child("framework_info")
+    info = read_framework_info(described)
     if framework_id != info.id:
         raise body.invalid("framework_info.id", "must equal framework_id")
     return UpdateFramework(
@@ -84,6 +87,7 @@ def _read_update_framework(fields: Fields, framework_id: FrameworkId) -> Call:
         framework_info=info,
         suppressed_roles=body.texts("suppressed_roles"),
         offer_constraints=read_offer_constraints(body),
+        problem=roles_unfit(described),
     )
 
 

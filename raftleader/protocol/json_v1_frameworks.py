@@ -51,6 +51,24 @@ def read_framework_info(fields: Fields) -> FrameworkInfo:
     )
 
 
+def roles_unfit(fields: Fields) -> str | None:
+    """What is wrong with where a framework names its roles, in Mesos' words; with
+    the roles themselves something else may be wrong."""
+    named = (item.text("type") for item in fields.children("capabilities"))
+    if "MULTI_ROLE" in named:
+        if fields.has("role"):
+            return (
+                "'FrameworkInfo.role' must not be set when the framework is"
+                " MULTI_ROLE capable"
+            )
+    elif not fields.is_unset("roles"):
+        return (
+            "'FrameworkInfo.roles' must not be set when the framework is not"
+            " MULTI_ROLE capable"
+        )
+    return None
+
+
 def _read_offer_filters(fields: Fields) -> dict[str, tuple[dict[str, int], ...]]:
     filters = {}
     for role, item in fields.entries("offer_filters"):

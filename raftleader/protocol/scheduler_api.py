@@ -22,21 +22,31 @@ from raftleader.protocol.tasks import TaskStatus
 
 
 class Subscribe(msgspec.Struct, frozen=True, kw_only=True):
-    """Open the event stream. ``framework_id`` is set on a re-subscription."""
+    """Open the event stream. ``framework_id`` is set on a re-subscription.
+
+    Attributes:
+        problem: What is wrong with how the framework was described, if
+            ``framework_info`` does not show it.
+    """
 
     framework_info: FrameworkInfo
     framework_id: FrameworkId | None = None
     suppressed_roles: tuple[str, ...] = ()
     offer_constraints: OfferConstraints = {}
+    problem: str | None = None
 
 
 class UpdateFramework(msgspec.Struct, frozen=True, kw_only=True):
-    """Change the framework in place. Answered 200 once it is in the log."""
+    """Change the framework in place. Answered 200 once it is in the log.
+
+    ``problem`` is as of ``Subscribe``.
+    """
 
     framework_id: FrameworkId
     framework_info: FrameworkInfo
     suppressed_roles: tuple[str, ...] = ()
     offer_constraints: OfferConstraints = {}
+    problem: str | None = None
 
 
 class Teardown(msgspec.Struct, frozen=True, kw_only=True):

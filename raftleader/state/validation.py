@@ -26,9 +26,12 @@ from raftleader.state.resource_checks import (
 
 
 def framework_problem(info: FrameworkInfo) -> str | None:
-    """Why a framework cannot be like this. The words are Mesos' own."""
-    if not info.roles:
-        return "'FrameworkInfo.roles' must name at least one role"
+    """Why a framework cannot be like this. The words are Mesos' own.
+
+    One with MULTI_ROLE may have no roles: it is offered nothing.
+    """
+    if not info.roles and not info.is_capable("MULTI_ROLE"):
+        return "'FrameworkInfo.role' must be set"
     if len(info.roles) > ROLES_MAX:
         return f"'FrameworkInfo.roles' has more than {ROLES_MAX} roles"
     if len(info.roles) > 1 and not info.is_capable("MULTI_ROLE"):

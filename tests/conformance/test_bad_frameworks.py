@@ -33,7 +33,12 @@ SUBSCRIPTIONS: list[tuple[str, dict[str, Any], str]] = [
     (
         "role with MULTI_ROLE",
         {"role": "a", "capabilities": MULTI},
-        "",
+        "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE",
+    ),
+    (
+        "roles without MULTI_ROLE",
+        {"roles": ["a"]},
+        "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE",
     ),
     (
         "one role twice",
@@ -93,6 +98,7 @@ CHANGES: list[tuple[dict[str, Any], str]] = [
     ({"user": "another"}, "Updating 'FrameworkInfo.user' is unsupported"),
     ({"checkpoint": True}, "Updating 'FrameworkInfo.checkpoint' is unsupported"),
     ({"role": "a b"}, "Role 'a b' is invalid"),
+    ({"roles": ["a"]}, "framework is not MULTI_ROLE capable"),
     ({"failover_timeout": -1}, "failover_timeout"),
     ({"suppressed_roles": ["b"]}, "Suppressed roles { b } are not contained"),
     (constrained(text_matches={"regex": "["}), ""),

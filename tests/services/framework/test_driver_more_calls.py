@@ -182,7 +182,9 @@ async def test_changed_framework_is_what_the_next_subscribe_says(
     autojump_clock, cluster, recorder
 ) -> None:
     cluster.roles(a="leads", b="follows a", c="follows a")
-    changed = FrameworkInfo(user="u", name="other", roles=("eng", "ops"))
+    changed = FrameworkInfo(
+        user="u", name="other", roles=("eng", "ops"), capabilities=("MULTI_ROLE",)
+    )
     driver = cluster.driver(recorder, offer_constraints=ONLY_HERE)
     async with driver:
         assert cluster["a"].subscribes[0].offer_constraints == ONLY_HERE

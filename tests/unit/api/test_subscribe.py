@@ -70,9 +70,13 @@ async def test_new_subscription_of_a_framework_ends_the_older_stream(
         ({"role": "a b"}, "is invalid"),
         ({"role": "-x"}, "is invalid"),
         ({"role": "a/../b"}, "is invalid"),
-        ({"roles": ["a", "b"]}, "MULTI_ROLE"),
+        ({"roles": ["a", "b"]}, "is not MULTI_ROLE capable"),
+        ({"roles": ["a"]}, "is not MULTI_ROLE capable"),
+        (
+            {"role": "*", "capabilities": [{"type": "MULTI_ROLE"}]},
+            "'FrameworkInfo.role' must not be set",
+        ),
         ({"roles": ["a", "a"], "capabilities": [{"type": "MULTI_ROLE"}]}, "duplicate"),
-        ({"roles": [], "capabilities": [{"type": "MULTI_ROLE"}]}, "at least one"),
         ({"failover_timeout": -1}, "failover_timeout"),
         ({"failover_timeout": 1e300}, "failover_timeout"),
         ({"failover_timeout": "Infinity"}, "failover_timeout"),
@@ -88,6 +92,17 @@ async def test_subscribe_that_mesos_refuses_by_event_is_one_error_and_the_end(
     assert event["type"] == "ERROR"
     assert words in event["error"]["message"]
     assert not client.node.state.frameworks
+
+
+async def test_framework_with_multi_role_may_have_no_role_yet(
+    client: Any, autojump_clock: Any
+) -> None:
+    framework_id = await client.framework(
+        roles=[], capabilities=[{"type": "MULTI_ROLE"}]
+    )
+    assert client.node.state.frameworks[framework_id].info.roles == ()
+    (framework,) = (await client.get_json("/frameworks"))["frameworks"]
+    assert framework["roles"] == []
 
 
 async def test_subscribe_of_a_removed_framework_is_an_error_event(

@@ -36,7 +36,7 @@ LOCAL_PAGES = ("/metrics/snapshot", "/flags", "/files/debug", "/version")
 
 
 async def filled(client: Any) -> tuple[str, str]:
-    framework_id = await client.framework(roles=["*"], user="someone")
+    framework_id = await client.framework(role="*", user="someone")
     agent_id = client.node.add_agent(MACHINE)
     await launch(client, framework_id, agent_id, "t-1")
     await launch(client, framework_id, agent_id, "t-2")

@@ -40,7 +40,7 @@ def test_subscribe_gives_a_growing_number_to_each_subscription(trial: Trial) -> 
 @pytest.mark.parametrize(
     ("info", "words"),
     [
-        ({"roles": ()}, "at least one role"),
+        ({"roles": ()}, "must be set"),
         ({"roles": ("a", "b")}, "MULTI_ROLE"),
         ({"roles": ("a", "a"), "capabilities": ("MULTI_ROLE",)}, "duplicate"),
         (
