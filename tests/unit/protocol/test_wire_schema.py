@@ -77,6 +77,10 @@ def test_every_type_is_known_and_no_number_is_used_twice() -> None:
             Field(name="type", number=1, type="agent.ProcessIO.Data.Type"),
         ),
         (
+            "scheduler.Call.Request",
+            Field(name="requests", number=1, type="mesos.Request", is_repeated=True),
+        ),
+        (
             "scheduler.Call.Kill",
             Field(name="task_id", number=1, type="mesos.TaskID", is_required=True),
         ),
@@ -86,6 +90,18 @@ def test_notation_is_read_with_names_looked_for_from_the_inside_out(
     kind: str, field: Field
 ) -> None:
     assert fields_of(kind)[field.name] == field
+
+
+def test_only_a_container_id_holds_one_of_its_own_kind() -> None:
+    """Elsewhere it would be a name that was found too far inside: the ``requests`` of
+    ``Call.Request`` are no ``Call.Request``."""
+    of_themselves = [
+        (kind, field.name)
+        for kind, fields in schema().messages.items()
+        for field in fields.values()
+        if field.type == kind
+    ]
+    assert of_themselves == [("mesos.ContainerID", "parent")]
 
 
 def test_our_enums_have_the_names_of_the_schema() -> None:

@@ -73,7 +73,7 @@ Call.ReconcileOperations: operations* Operation 1
 Call.ReconcileOperations.Operation: operation_id! OperationID 1, agent_id AgentID 2,
     resource_provider_id ResourceProviderID 3
 Call.Message: agent_id! AgentID 1, executor_id! ExecutorID 2, data! bytes 3
-Call.Request: requests* Request 1
+Call.Request: requests* mesos.Request 1
 Call.Suppress: roles* string 1
 Call.UpdateFramework: framework_info! FrameworkInfo 1, suppressed_roles* string 2,
     offer_constraints OfferConstraints 3
