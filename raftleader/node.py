@@ -92,6 +92,7 @@ def make_log(
             journal_path,
             machine.apply,
             cluster_id=config.cluster_id,
+            run_blocking=in_thread(),
         )
     if engine is Engine.PYSYNCOBJ:
         return PySyncObjLog(

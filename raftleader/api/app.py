@@ -11,7 +11,7 @@ from raftleader.api.routing import OPERATOR_PATH, Endpoint, route
 from raftleader.api.scheduler_endpoint import SchedulerEndpoint
 from raftleader.api.status_endpoints import StatusEndpoints
 from raftleader.api.v0.pages import v0_pages
-from raftleader.httpd.messages import Answer, Deferred, Handler, Request
+from raftleader.httpd.messages import Handler, Reply, Request
 from raftleader.leader.interface import LeaderNode
 
 
@@ -32,7 +32,7 @@ def build_handler(node: LeaderNode, facts: NodeFacts | None = None) -> Handler:
         **v0_pages(node, facts, calls),
     }
 
-    def handler(request: Request) -> Answer | Deferred:
+    def handler(request: Request) -> Reply:
         return route(endpoints, request)
 
     return handler

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from raftleader.api.answers import text_answer
-from raftleader.httpd.messages import Answer, Deferred, Request
+from raftleader.httpd.messages import Reply, Request
 
-Endpoint = Callable[[Request], Answer | Deferred]
+Endpoint = Callable[[Request], Reply]
 OPERATOR_PATH = "/api/v1"
 
 
@@ -25,7 +25,7 @@ def normal_path(path: str) -> str:
     return path or "/"
 
 
-def route(endpoints: Mapping[str, Endpoint], request: Request) -> Answer | Deferred:
+def route(endpoints: Mapping[str, Endpoint], request: Request) -> Reply:
     """Answer with the endpoint of the request's path, or with 404.
 
     A path that ends with ``/*`` in the table stands for all that are one level below.

@@ -22,7 +22,14 @@ from raftleader.api.call_problems import call_problem
 from raftleader.api.commands import LoggedCall, command_of, subscription_of
 from raftleader.api.event_stream import error_stream, event_stream
 from raftleader.errors import InvalidInputError, NotLeaderError, RaftLeaderError
-from raftleader.httpd.messages import Answer, Deferred, Request, Response
+from raftleader.httpd.messages import (
+    Answer,
+    Deferred,
+    Promise,
+    Reply,
+    Request,
+    Response,
+)
 from raftleader.httpd.negotiation import accepted_media, content_media
 from raftleader.leader.interface import LeaderNode
 from raftleader.protocol.frameworks import FrameworkInfo
@@ -79,14 +86,14 @@ class SchedulerEndpoint:
     def __init__(self, node: LeaderNode) -> None:
         self._node = node
 
-    def __call__(self, request: Request) -> Answer | Deferred:
+    def __call__(self, request: Request) -> Reply:
         """Check, decode and submit; the deferred part waits for the log."""
         try:
             return self._answer(request)
         except RaftLeaderError as error:
             return problem_answer(self._node, request, error)
 
-    def _answer(self, request: Request) -> Answer | Deferred:
+    def _answer(self, request: Request) -> Reply:
         if not self._node.leadership.leading:
             return not_leading(self._node, request)
         problem = method_problem(request, "POST")
@@ -109,9 +116,7 @@ class SchedulerEndpoint:
         problem = self._stream_problem(call.framework_id, request)
         return problem or self._call(call, request)
 
-    def _call(
-        self, call: SubscribedCall | UnknownCall, request: Request
-    ) -> Answer | Deferred:
+    def _call(self, call: SubscribedCall | UnknownCall, request: Request) -> Reply:
         """A call of a framework on its own stream."""
         match call:
             case Reconcile():
@@ -134,6 +139,8 @@ class SchedulerEndpoint:
             case UnknownCall():
                 text = f"{call.type} is not served by this version\n"
                 return text_answer(501, text)
+            case Kill():
+                return self._kill(call, request)
             case _:
                 return self._submit(call, request)
 
@@ -193,17 +200,39 @@ class SchedulerEndpoint:
         info = subscribed_as if framework is None else framework.info
         return info.capabilities
 
-    def _submit(self, call: LoggedCall, request: Request) -> Answer | Deferred:
+    def _submit(self, call: LoggedCall, request: Request) -> Response | Promise:
+        """Within PROPOSE_TIMEOUT_S the log says how it ended."""
         if isinstance(call, UpdateFramework) and call.problem is not None:
             text = f"Supplied FrameworkInfo is not valid: {call.problem}"
             return text_answer(400, text)
+        promise = Promise()
+
+        def told(result: Outcome | RaftLeaderError) -> None:
+            promise.keep(partial(self._answer_for, call, request, result))
+
+        self._node.submit(command_of(call), told)
+        return promise
+
+    def _answer_for(
+        self, call: LoggedCall, request: Request, result: Outcome | RaftLeaderError
+    ) -> Response:
+        try:
+            if isinstance(result, RaftLeaderError):
+                return problem_answer(self._node, request, result)
+            if isinstance(result, Accepted):
+                return _UPDATED if isinstance(call, UpdateFramework) else _ACCEPTED
+            return _refused(result)
+        except NotLeaderError as error:
+            return problem_answer(self._node, request, error)
+
+    def _kill(self, call: Kill, request: Request) -> Deferred:
         ticket = self._node.submit(command_of(call))
 
         async def wait() -> Answer:
             outcome = await ticket.wait()
             if isinstance(outcome, Accepted):
-                return _UPDATED if isinstance(call, UpdateFramework) else _ACCEPTED
-            if isinstance(call, Kill) and outcome.refusal is Refusal.UNKNOWN_TASK:
+                return _ACCEPTED
+            if outcome.refusal is Refusal.UNKNOWN_TASK:
                 # The framework waits for news of this task: tell it what we know.
                 task = ReconcileTask(task_id=call.task_id, agent_id=call.agent_id)
                 await self._node.reconcile(call.framework_id, (task,))

@@ -12,7 +12,7 @@ from raftleader.api.answers import (
 )
 from raftleader.api.rendering import Pieces, json_pieces
 from raftleader.api.v0.answers import local_page
-from raftleader.httpd.messages import Answer, Deferred, Request, Response
+from raftleader.httpd.messages import Answer, Reply, Request, Response
 from raftleader.leader.interface import LeaderNode
 from raftleader.protocol.served import MESOS_VERSION
 from raftleader.state.snapshot import digest
@@ -45,7 +45,7 @@ class StatusEndpoints:
         """200 while the process answers, leading or not."""
         return method_problem(request, "GET", "HEAD") or _OK
 
-    def version(self, request: Request) -> Answer | Deferred:
+    def version(self, request: Request) -> Reply:
         """The version of Mesos' API that we serve, in digits and dots only: clients
         turn it into numbers. Our own stands beside it."""
         return _version_page(request)

@@ -4,7 +4,8 @@ Theory of operation. The reader parses what arrives and calls the handler for ea
 request at once; a deferred answer is waited for in a task of its own. Each request
 has a *slot* in a queue. Whoever makes the first slot ready *flushes*: all ready
 slots at the head of the queue leave in one write. So an answer that needs no wait
-costs no task switch, and answers that become ready together leave together.
+costs no task switch, and answers that become ready together leave together. Kept
+promises have nobody to flush them: the server does it for all its connections.
 
 Nobody but the flusher writes. A stream, once at the head, is the flusher for good.
 """
@@ -12,16 +13,18 @@ Nobody but the flusher writes. A stream, once at the head, is the flusher for go
 from __future__ import annotations
 
 import logging
-from collections import deque
+from functools import partial
 
-import attrs
 import trio
 
+from raftleader.httpd.answer_queue import AnswerQueue, Slot
 from raftleader.httpd.bodies import BodyStream
+from raftleader.httpd.flushing import Flushing
 from raftleader.httpd.messages import (
-    Answer,
     Deferred,
     Handler,
+    MakeResponse,
+    Promise,
     Response,
     Stream,
     StreamsBody,
@@ -33,13 +36,9 @@ from raftleader.httpd.parsing import (
     Refusal,
     RequestParser,
 )
+from raftleader.httpd.sockets import SendsAtOnce
 from raftleader.httpd.streaming import WRITE_TIMEOUT_S, ChunkWriter, run_cancelled
-from raftleader.httpd.writing import (
-    CONTINUE,
-    response_bytes,
-    stream_head,
-    text_response,
-)
+from raftleader.httpd.writing import CONTINUE, stream_head, text_response
 from raftleader.limits import PIPELINED_REQUESTS_MAX
 
 IDLE_TIMEOUT_S = 120.0
@@ -47,25 +46,8 @@ IDLE_TIMEOUT_S = 120.0
 LINGER_S = 2.0
 """After the last answer we read on for so long: closing with unread bytes would
 reset the connection, and the client might never see the answer."""
-FLUSH_BYTES_MAX = 256 * 1024
-"""Answers are gathered into one write up to this size."""
-
-_INTERNAL_ERROR = text_response(500, "internal error; see the server's log\n")
 
 _log = logging.getLogger(__name__)
-
-
-@attrs.define(eq=False)
-class _Slot:
-    """One request's place in the queue of answers.
-
-    ``answer`` as bytes is written as it stands. ``parsed`` is None for what is no
-    answer to a whole request.
-    """
-
-    parsed: ParsedRequest | None
-    answer: Answer | bytes | None = None
-    closes: bool = False
 
 
 class Connection:
@@ -81,22 +63,30 @@ class Connection:
         *,
         peer: str,
         streams_body: StreamsBody | None = None,
+        flushing: Flushing | None = None,
     ) -> None:
+        """``flushing`` is the server's, which then writes kept promises; it needs a
+        ``stream`` that ``SendsAtOnce``."""
         self._stream = stream
+        self._sender = stream if isinstance(stream, SendsAtOnce) else None
+        self._flushing = flushing
         self._handler = handler
         self._peer = peer
         self._parser = RequestParser(peer=peer, streams_body=streams_body)
         self._body: BodyStream | None = None
-        self._slots: deque[_Slot] = deque()
+        self._slots = AnswerQueue()
         self._room = trio.Event()
         self._reading = trio.CancelScope()
         # Cancelled when the client is gone: nobody waits for what we do.
         self._everything = trio.CancelScope()
         self._deferred_count = 0
+        self._promised_count = 0
+        self._all_kept = trio.Event()
         self._is_flushing = False
         self._is_streaming = False
         self._is_stream_endless = False
         self._is_ending = False
+        self._takes_promises = True
         self._has_seen_end = False
         self._request_began_s: float | None = None
 
@@ -105,17 +95,27 @@ class Connection:
         try:
             with self._everything:
                 async with trio.open_nursery() as self._nursery:
-                    with self._reading:
-                        await self._read()
-                    self._has_seen_end = True
-                    if self._body is not None:
-                        self._body.break_off()
-                    if self._is_stream_endless:
-                        self._everything.cancel()
+                    try:
+                        await self._read_and_answer()
+                    finally:
+                        self._takes_promises = False
         finally:
             await self._cancel_streams_not_begun()
             self._parser.close()
             await trio.aclose_forcefully(self._stream)
+
+    async def _read_and_answer(self) -> None:
+        with self._reading:
+            await self._read()
+        self._has_seen_end = True
+        if self._body is not None:
+            self._body.break_off()
+        if self._is_stream_endless:
+            self._everything.cancel()
+        while self._promised_count:
+            self._all_kept = trio.Event()
+            await self._all_kept.wait()
+        await self._flush()
 
     async def _read(self) -> None:
         while data := await self._receive():
@@ -179,66 +179,95 @@ class Connection:
 
     def _take(self, item: ParsedRequest | ContinueWanted | Refusal) -> None:
         if isinstance(item, ContinueWanted):
-            self._slots.append(_Slot(None, CONTINUE))
+            self._slots.append(Slot(None, CONTINUE))
         elif isinstance(item, Refusal) and self._body is not None:
             self._body.break_off()  # Its request is the last, and will be answered.
         elif isinstance(item, Refusal):
             answer = text_response(item.status, item.text)
-            self._slots.append(_Slot(None, answer, closes=True))
+            self._slots.append(Slot(None, answer, closes=True))
             _log.info("refused: peer=%s status=%d", self._peer, item.status)
         else:
-            slot = _Slot(item, closes=not item.keeps_alive)
+            slot = Slot(item, closes=not item.keeps_alive)
             self._slots.append(slot)
             self._body = item.request.stream
             try:
-                answer_or_deferred = self._handler(item.request)
+                reply = self._handler(item.request)
             except Exception:
-                self._report(slot)
+                slot.report()
                 return
-            if isinstance(answer_or_deferred, Response | Stream):
-                slot.answer = answer_or_deferred
+            if isinstance(reply, Response | Stream):
+                slot.answer = reply
                 if self._body is not None:
                     self._body.drop()
+            elif isinstance(reply, Promise):
+                self._promised_count += 1
+                reply.when_kept(partial(self._kept, slot))
             else:
                 self._deferred_count += 1
-                self._nursery.start_soon(self._finish, slot, answer_or_deferred)
+                self._nursery.start_soon(self._finish, slot, reply)
 
-    async def _finish(self, slot: _Slot, deferred: Deferred) -> None:
+    async def _finish(self, slot: Slot, deferred: Deferred) -> None:
         try:
             answer = await deferred()
             if not isinstance(answer, Response | Stream):
                 raise TypeError(f"{answer!r} is no answer")
             slot.answer = answer
         except Exception:
-            self._report(slot)
+            slot.report()
         self._deferred_count -= 1
         assert slot.parsed is not None
         if slot.parsed.request.stream is not None:
             slot.parsed.request.stream.drop()
         await self._flush()
 
-    def _report(self, slot: _Slot) -> None:
-        """A handler raised: a bug of ours, which must not take the server down."""
-        assert slot.parsed is not None
-        request = slot.parsed.request
-        _log.exception("handler failed: %s %s", request.method, request.path)
-        slot.answer = _INTERNAL_ERROR
+    def _kept(self, slot: Slot, make: MakeResponse) -> None:
+        """A promise was kept: within the task of whoever did it."""
+        slot.answer = make
+        self._promised_count -= 1
+        if not self._takes_promises:
+            return  # The client is gone.
+        if not self._promised_count:
+            self._all_kept.set()
+        if self._flushing is not None:
+            self._flushing.flush_soon(self)
+        else:
+            self._nursery.start_soon(self._flush)
+
+    def flush_nowait(self) -> None:
+        """Write what is ready at the head of the queue and goes without waiting; a
+        task does the rest."""
+        is_free = self._takes_promises and not self._is_flushing
+        if not is_free or not self._slots.is_ready:
+            return
+        if self._sender is not None and self._slots.stream is None:
+            data, closes = self._slots.gather()
+            self._room.set()
+            try:
+                sent = self._sender.send_nowait(data)
+            except (trio.BrokenResourceError, trio.ClosedResourceError):
+                self._everything.cancel()
+                return
+            if sent < len(data) or closes:
+                self._slots.put_back(data[sent:], closes=closes)
+            if not self._slots.is_ready:
+                return
+        self._nursery.start_soon(self._flush)
 
     async def _flush(self) -> None:
         """Write what is ready at the head of the queue, unless somebody does."""
         if self._is_flushing:
             return
         self._is_flushing = True
-        while self._slots and self._slots[0].answer is not None:
+        while self._slots.is_ready:
             if self._deferred_count:
                 # Others may be made ready in this very turn of the loop.
                 await trio.lowlevel.checkpoint()
-            first = self._slots[0].answer
-            if isinstance(first, Stream):
-                if first.is_finite or not self._has_seen_end:
-                    self._begin_stream(self._slots.popleft(), first)
+            stream = self._slots.stream
+            if stream is not None:
+                if stream.is_finite or not self._has_seen_end:
+                    self._begin_stream(self._slots.pop(), stream)
                 return
-            data, closes = self._gather()
+            data, closes = self._slots.gather()
             self._room.set()
             await self._send(data)
             if closes:
@@ -246,44 +275,18 @@ class Connection:
                 return
         self._is_flushing = False
 
-    def _gather(self) -> tuple[bytes, bool]:
-        """Ready answers as one piece of bytes, and whether the last one closes."""
-        parts: list[bytes] = []
-        size = 0
-        while self._slots and size < FLUSH_BYTES_MAX:
-            slot = self._slots[0]
-            if slot.answer is None or isinstance(slot.answer, Stream):
-                break
-            self._slots.popleft()
-            part = self._bytes_of(slot)
-            parts.append(part)
-            size += len(part)
-            if slot.closes:
-                return b"".join(parts), True
-        return b"".join(parts), False
-
-    def _bytes_of(self, slot: _Slot) -> bytes:
-        if isinstance(slot.answer, bytes):
-            return slot.answer
-        parsed = slot.parsed
-        has_body = parsed is None or parsed.request.method != "HEAD"
-        try:
-            assert isinstance(slot.answer, Response)
-            return response_bytes(slot.answer, closes=slot.closes, has_body=has_body)
-        except Exception:
-            self._report(slot)
-            return response_bytes(
-                _INTERNAL_ERROR, closes=slot.closes, has_body=has_body
-            )
-
     async def _send(self, data: bytes) -> None:
         """Write. If the client is gone, everything gets cancelled."""
-        with trio.move_on_after(WRITE_TIMEOUT_S):
-            try:
+        try:
+            if self._sender is not None:
+                data = data[self._sender.send_nowait(data) :]
+                if not data:
+                    return
+            with trio.move_on_after(WRITE_TIMEOUT_S):
                 await self._stream.send_all(data)
                 return
-            except (trio.BrokenResourceError, trio.ClosedResourceError):
-                pass
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            pass
         self._everything.cancel()
         await trio.lowlevel.checkpoint_if_cancelled()
 
@@ -297,13 +300,13 @@ class Connection:
             self._everything.cancel()
         self._reading.deadline = trio.current_time() + LINGER_S
 
-    def _begin_stream(self, slot: _Slot, stream: Stream) -> None:
+    def _begin_stream(self, slot: Slot, stream: Stream) -> None:
         self._is_streaming = True
         self._is_stream_endless = not stream.is_finite
         self._room.set()
         self._nursery.start_soon(self._run_stream, slot, stream)
 
-    async def _run_stream(self, slot: _Slot, stream: Stream) -> None:
+    async def _run_stream(self, slot: Slot, stream: Stream) -> None:
         assert slot.parsed is not None
         is_chunked = slot.parsed.takes_chunks
         writer: ChunkWriter | None = None

@@ -3,8 +3,9 @@
 A handler is a plain function, called in the order requests arrive on a
 connection, also when a client sends several without waiting (pipelining). It
 must not block. What takes time it starts at once, and answers with a *deferred*,
-a function that waits for the rest. So ten calls sent back to back are all
-proposed before the first is answered, in order, and share one log entry.
+a function that waits for the rest, or with a *promise*, which somebody keeps later.
+So ten calls sent back to back are all proposed before the first is answered, in
+order, and share one log entry.
 """
 
 from __future__ import annotations
@@ -90,7 +91,42 @@ class Stream:
 
 Answer = Response | Stream
 Deferred = Callable[[], Awaitable[Answer]]
-Handler = Callable[[Request], Answer | Deferred]
+MakeResponse = Callable[[], Response]
+
+
+class Promise:
+    """An answer that is given later, by a plain call.
+
+    It costs no task, as a deferred does: for what thousands of calls wait for. The
+    server does not limit the time; whoever makes the promise must keep it.
+    """
+
+    __slots__ = ("_make", "_told")
+
+    def __init__(self) -> None:
+        self._make: MakeResponse | None = None
+        self._told: Callable[[MakeResponse], None] | None = None
+
+    def keep(self, make: MakeResponse) -> None:
+        """Answer with what ``make`` returns. A second call is ignored.
+
+        It is called when the answer is about to leave; not at all if the client went.
+        """
+        if self._make is not None:
+            return
+        self._make = make
+        if self._told is not None:
+            self._told(make)
+
+    def when_kept(self, told: Callable[[MakeResponse], None]) -> None:
+        """For the server: ``told`` is called once, perhaps at once."""
+        self._told = told
+        if self._make is not None:
+            told(self._make)
+
+
+Reply = Answer | Deferred | Promise
+Handler = Callable[[Request], Reply]
 StreamsBody = Callable[[Mapping[str, str]], bool]
 """Whether a request with these headers (names in lower case) is handled as soon as
 its head is complete, its body as a stream without a limit of size."""

@@ -9,7 +9,9 @@ import trio
 
 from raftleader.errors import ConfigError
 from raftleader.httpd.connection import Connection
+from raftleader.httpd.flushing import Flushing
 from raftleader.httpd.messages import Handler, Response, StreamsBody
+from raftleader.httpd.sockets import SocketStream
 from raftleader.httpd.writing import response_bytes
 
 CONNECTIONS_MAX = 4_000
@@ -54,6 +56,7 @@ async def serve_http(
         await superfluous.aclose()
     del listeners[1 if port == 0 else len(listeners) :]
     connections = 0
+    flushing = Flushing()
 
     async def serve_one(stream: trio.SocketStream) -> None:
         nonlocal connections
@@ -62,9 +65,14 @@ async def serve_http(
             return
         connections += 1
         try:
-            _prepare(stream.socket)
+            ours = SocketStream.taking_over(stream)
+            _prepare(ours.socket)
             await Connection(
-                stream, handler, peer=_peer_of(stream), streams_body=streams_body
+                ours,
+                handler,
+                peer=_peer_of(ours.socket),
+                streams_body=streams_body,
+                flushing=flushing,
             ).serve()
         except Exception:
             _log.exception("connection failed")
@@ -73,6 +81,7 @@ async def serve_http(
 
     bound_port = listeners[0].socket.getsockname()[1]
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(flushing.run)
         await nursery.start(trio.serve_listeners, serve_one, listeners)
         task_status.started(join_address(host, bound_port))
 
@@ -94,7 +103,7 @@ def join_address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _prepare(sock: trio.socket.SocketType) -> None:
+def _prepare(sock: socket.socket) -> None:
     try:
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             sock.setsockopt(
@@ -104,9 +113,9 @@ def _prepare(sock: trio.socket.SocketType) -> None:
         pass  # The client is gone already; reading will say so.
 
 
-def _peer_of(stream: trio.SocketStream) -> str:
+def _peer_of(sock: socket.socket) -> str:
     try:
-        name = stream.socket.getpeername()
+        name = sock.getpeername()
     except OSError:
         return "?"
     return join_address(str(name[0]), int(name[1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from raftleader.leader.tickets import Settled
 from raftleader.loop_lag import LoopLag
 from raftleader.protocol.ids import AgentId, FrameworkId
 from raftleader.protocol.scheduler_api import (
@@ -89,9 +90,10 @@ class LeaderNode(Protocol):
     def group(self) -> Reconfigurable | None:
         """The members of the log, if its engine can change them."""
 
-    def submit(self, command: Command) -> Ticket:
+    def submit(self, command: Command, told: Settled | None = None) -> Ticket:
         """Put a command in the queue, in order. Never blocks.
 
+        ``told`` hears how it ends, as ``Ticket.wait`` would; it costs no task.
         Raises NotLeaderError or OverloadedError.
         """
 

@@ -24,6 +24,7 @@ from raftleader.leader.operation_answers import operation_answers
 from raftleader.leader.proposals import Proposals
 from raftleader.leader.replica import Replica
 from raftleader.leader.term import LeaderSettings, LeadingTerm
+from raftleader.leader.tickets import Settled
 from raftleader.limits import PROPOSE_TIMEOUT_S
 from raftleader.loop_lag import LoopLag
 from raftleader.protocol.agents import Domain
@@ -205,8 +206,8 @@ class LeaderService:
     def group(self) -> Reconfigurable | None:
         return self._log if isinstance(self._log, Reconfigurable) else None
 
-    def submit(self, command: Command) -> Ticket:
-        return self._leading().submit(command)
+    def submit(self, command: Command, told: Settled | None = None) -> Ticket:
+        return self._leading().submit(command, told)
 
     async def barrier(self) -> None:
         self._leading()

@@ -17,6 +17,7 @@ import trio
 from raftleader import limits
 from raftleader.allocator.drf import DrfAllocator
 from raftleader.allocator.interface import Allocator
+from raftleader.errors import RaftLeaderError
 from raftleader.leader.agent_duties import AgentDuties
 from raftleader.leader.allocation import Allocation
 from raftleader.leader.cluster_clock import ClusterClock
@@ -25,13 +26,13 @@ from raftleader.leader.interface import Observer
 from raftleader.leader.liveness import Liveness
 from raftleader.leader.proposals import Proposals
 from raftleader.leader.subscriptions import Subscriptions
-from raftleader.leader.tickets import PendingTicket
+from raftleader.leader.tickets import PendingTicket, Settled
 from raftleader.leader.timers import Timers
 from raftleader.protocol.ids import FrameworkId
 from raftleader.protocol.scheduler_api import LeaderInfo
 from raftleader.state.cluster import ClusterState
 from raftleader.state.commands import Command, SetWeights
-from raftleader.state.outcomes import Applied
+from raftleader.state.outcomes import Applied, Outcome
 
 
 @attrs.frozen(kw_only=True)
@@ -120,9 +121,10 @@ class LeadingTerm:
             counts=counts,
         )
 
-    def submit(self, command: Command) -> PendingTicket:
+    def submit(self, command: Command, told: Settled | None = None) -> PendingTicket:
         """A command of a framework's or an operator's. As ``Proposals.submit``."""
-        ticket = self._proposals.submit(command, self._allocation.told_of(command))
+        both = _in_turn(self._allocation.told_of(command), told)
+        ticket = self._proposals.submit(command, both)
         self._allocation.on_submitted(command)
         return ticket
 
@@ -182,3 +184,14 @@ class LeadingTerm:
 
     def _look_at_all(self) -> None:
         self._allocation.look_at_all()
+
+
+def _in_turn(first: Settled | None, second: Settled | None) -> Settled | None:
+    if first is None or second is None:
+        return first or second
+
+    def told(result: Outcome | RaftLeaderError) -> None:
+        first(result)
+        second(result)
+
+    return told

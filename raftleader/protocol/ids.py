@@ -6,6 +6,7 @@ command's ordinal in its entry: unique, equal on every replica, never random.
 
 from __future__ import annotations
 
+import re
 from typing import NewType
 
 from raftleader.limits import ID_CHARS_MAX
@@ -19,6 +20,8 @@ NodeId = NewType("NodeId", str)
 TaskKey = tuple[FrameworkId, TaskId]
 """Task ids are chosen by frameworks, so only the pair is unique."""
 
+_NOT_IN_A_NAME = re.compile(r"[/\\\x00-\x1f\x7f]")
+
 
 def id_problem(text: str) -> str | None:
     """Why ``text`` cannot be a task id, or None. It becomes a folder's name."""
@@ -28,7 +31,5 @@ def id_problem(text: str) -> str | None:
         return f"is longer than {ID_CHARS_MAX} characters"
     if text in (".", ".."):
         return "must not be '.' or '..'"
-    for character in text:
-        if character in "/\\" or ord(character) < 32 or ord(character) == 127:
-            return f"must not contain {character!r}"
-    return None
+    bad = _NOT_IN_A_NAME.search(text)
+    return f"must not contain {bad[0]!r}" if bad else None

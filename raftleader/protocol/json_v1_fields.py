@@ -17,7 +17,7 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -111,9 +111,9 @@ class Fields:
         """Whether the field is set."""
         return self._values.get(name) is not None
 
-    def has_only(self, names: Collection[str]) -> bool:
+    def has_only(self, names: AbstractSet[str]) -> bool:
         """Whether no other fields than these are there."""
-        return all(name in names for name in self._values)
+        return self._values.keys() <= names
 
     def is_unset(self, name: str) -> bool:
         """Whether the field holds nothing, or an empty list or object, or one in which
@@ -152,12 +152,14 @@ class Fields:
             return [Fields(value, self, name)]
         if not isinstance(value, list):
             raise self.invalid(name, f"expected a list, got {_kind(value)}")
+        children = []
         for index, item in enumerate(value):
             if not isinstance(item, dict):
                 raise self.invalid(
                     f"{name}[{index}]", f"expected an object, got {_kind(item)}"
                 )
-        return [Fields(item, self, name, i) for i, item in enumerate(value)]
+            children.append(Fields(item, self, name, index))
+        return children
 
     def items(self, name: str) -> list[tuple[Fields, str]]:
         """The scalars in this repeated field, each as a field by itself."""
@@ -183,8 +185,8 @@ class Fields:
     def text(self, name: str, *, chars_max: int = TEXT_CHARS_MAX) -> str | None:
         """The text in this field."""
         value = self._values.get(name)
-        if value is None:
-            return None
+        if value is None or (isinstance(value, str) and len(value) <= chars_max):
+            return value
         return self._text_of(name, value, chars_max)
 
     def required_text(self, name: str) -> str:
@@ -207,10 +209,11 @@ class Fields:
         )
 
     def _text_of(self, name: str, value: object, chars_max: int) -> str:
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, int | float):
-            value = str(value)
+        if not isinstance(value, str):
+            if isinstance(value, bool):
+                return "true" if value else "false"
+            if isinstance(value, int | float):
+                value = str(value)
         if not isinstance(value, str):
             raise self.invalid(name, f"expected text, got {_kind(value)}")
         if len(value) > chars_max:
@@ -227,8 +230,8 @@ class Fields:
     def number(self, name: str) -> float | None:
         """The number in this field; may be infinite, is never NaN."""
         value = self._values.get(name)
-        if value is None:
-            return None
+        if value is None or (isinstance(value, float) and math.isfinite(value)):
+            return value
         if isinstance(value, str):
             if value in ("Infinity", "-Infinity"):
                 return math.inf if value == "Infinity" else -math.inf

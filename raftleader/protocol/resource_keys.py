@@ -157,6 +157,11 @@ def is_shared_key(key: str) -> bool:
     return "|" in key and kind_of_key(key).is_shared
 
 
+def is_exclusive_key(key: str) -> bool:
+    """Whether whoever uses it has it alone."""
+    return "|" not in key or not kind_of_key(key).is_shared
+
+
 def may_use(role: str, reserved_for: str) -> bool:
     """Whether a framework may use for ``role`` what is reserved so: unreserved, its
     own role's, or that of a role above it (``eng`` for ``eng/web``)."""

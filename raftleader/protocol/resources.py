@@ -13,14 +13,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
 
 from raftleader.errors import InvalidInputError
 from raftleader.protocol.resource_keys import (
+    CACHED_KINDS_MAX,
     ResourceKind,
-    is_shared_key,
+    is_exclusive_key,
     key_of_kind,
     kind_of_key,
     may_use,
@@ -39,6 +41,7 @@ def key_of(name: str, role: str = "*") -> str:
     return name if role == "*" else f"{name}({role})"
 
 
+@lru_cache(maxsize=CACHED_KINDS_MAX)
 def split_key(key: str) -> tuple[str, str]:
     """Name and role of a key; the role of what is not reserved is ``*``."""
     prefix = key.partition("|")[0]
@@ -178,7 +181,9 @@ class Resources(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     def only(self, is_wanted: Callable[[str], bool]) -> Resources:
         """The parts whose keys are wanted."""
-        if all(map(is_wanted, (*self.scalars, *self.ranges, *self.sets))):
+        if all(map(is_wanted, self.scalars)) and (
+            self._is_plain() or all(map(is_wanted, (*self.ranges, *self.sets)))
+        ):
             return self
         return Resources(
             scalars={k: v for k, v in self.scalars.items() if is_wanted(k)},
@@ -188,10 +193,7 @@ class Resources(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     def exclusive(self) -> Resources:
         """Without what is shared: only this is charged to an account."""
-        for key in (*self.scalars, *self.ranges, *self.sets):
-            if "|" in key and is_shared_key(key):
-                return self.only(lambda key: not is_shared_key(key))
-        return self
+        return self.only(is_exclusive_key)
 
     def converted(self, convert: Callable[[ResourceKind], ResourceKind]) -> Resources:
         """Each part as another kind of the same amount; equal kinds are summed."""
@@ -212,7 +214,11 @@ class Resources(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     def total(self, name: str) -> int:
         """Thousandths of scalar ``name`` over all roles."""
-        return sum(v for k, v in self.scalars.items() if split_key(k)[0] == name)
+        total = 0
+        for key, millis in self.scalars.items():
+            if key == name or split_key(key)[0] == name:
+                total += millis
+        return total
 
     def __str__(self) -> str:
         return format_resources(self)

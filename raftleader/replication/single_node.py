@@ -5,6 +5,7 @@ For development, tests, and small installations that accept one point of failure
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import trio
@@ -15,6 +16,7 @@ from raftleader.replication.entries import NO_OP, USER, Entry, user_entry
 from raftleader.replication.interface import Applier, Leadership, LogStatistics
 from raftleader.replication.journal import SEGMENT_BYTES, Journal, whole_log
 from raftleader.replication.pending import PendingProposals, Proposal
+from raftleader.replication.running import RunBlocking, run_here
 from raftleader.replication.watch import LeadershipWatch
 
 ENGINE = "single_node"
@@ -26,7 +28,8 @@ class SingleNodeLog:
     Proposals that arrive while the disk works share the next fdatasync. Each start
     leads a new term, beginning with a no-op, so that index 1 is never a user's.
     ``journal_path`` is the directory of its journal, on ``disk`` or that of the
-    machine; with None nothing is kept: for tests.
+    machine; with None nothing is kept: for tests. ``run_blocking`` waits for the disk;
+    None does so in the event loop.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class SingleNodeLog:
         *,
         cluster_id: str = "single",
         disk: Disk | None = None,
+        run_blocking: RunBlocking | None = None,
         pending_max: int = 10_000,
         pending_bytes_max: int = 64 * 1024 * 1024,
         segment_bytes: int = SEGMENT_BYTES,
@@ -46,6 +50,7 @@ class SingleNodeLog:
         self._journal_path = journal_path
         self._applier = applier
         self._disk = disk
+        self._run_blocking = run_blocking or run_here
         self._segment_bytes = segment_bytes
         self._journal: Journal | None = None
         self._pending = PendingProposals(
@@ -81,7 +86,7 @@ class SingleNodeLog:
                 segment_bytes=self._segment_bytes,
             )
         try:
-            self._begin_term()
+            await self._begin_term()
             task_status.started()
             with self._scope:
                 await self._serve()
@@ -140,7 +145,7 @@ class SingleNodeLog:
         self._wake.set()
         return await proposal.wait(timeout_s=timeout_s)
 
-    def _begin_term(self) -> None:
+    async def _begin_term(self) -> None:
         """Lead one term more than ever before, over all that the journal holds."""
         journal = self._journal
         self._term = 1
@@ -150,7 +155,7 @@ class SingleNodeLog:
             journal.set_ballot(self._term, self._node_id)
             for entry in recovered.entries:
                 self._apply(entry)
-        self._commit([NO_OP])
+        await self._commit([NO_OP])
         self._watch.update(
             Leadership(term=self._term, leader=self._node_id, leading=True)
         )
@@ -173,11 +178,11 @@ class SingleNodeLog:
             await self._wake.wait()
             self._wake = trio.Event()
             taken, self._queue = self._queue, []
-            results = self._commit([command for _, command in taken])
+            results = await self._commit([command for _, command in taken])
             for (proposal, _), result in zip(taken, results, strict=True):
                 proposal.settle(result)
 
-    def _commit(self, commands: list[bytes]) -> list[object]:
+    async def _commit(self, commands: list[bytes]) -> list[object]:
         """Append, sync once, apply: in this order, or nothing was promised."""
         first = self._applied_index + 1
         entries = [
@@ -186,7 +191,9 @@ class SingleNodeLog:
         ]
         if self._journal is not None:
             self._journal.append(entries)
-            self._journal.sync()
+            # What was begun is finished: a journal is not to be closed within a sync.
+            with trio.CancelScope(shield=True):
+                await self._run_blocking(_call, self._journal.sync)
         return [self._apply(entry) for entry in entries]
 
     def _apply(self, entry: Entry) -> object:
@@ -195,3 +202,7 @@ class SingleNodeLog:
             result = self._applier(entry.index, entry.term, entry.data[1:])
         self._applied_index = entry.index
         return result
+
+
+def _call(function: Callable[[], None]) -> None:
+    function()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from raftleader.leader.service import LeaderService
 from raftleader.node import NodeConfig, run_node
 from raftleader.protocol import agent_rpc as rpc
 from raftleader.protocol.agents import AgentInfo
@@ -92,7 +93,7 @@ class QuickAgent:
 async def address(
     tmp_path: Path, nursery: trio.Nursery
 ) -> AsyncIterator[tuple[str, int]]:
-    """Where the node's API listens; it has one agent."""
+    """Where the API of a node that leads listens; it has one agent."""
     network = MemoryNetwork(rng=random.Random(1))
     config = NodeConfig(
         cluster_id="test",
@@ -104,6 +105,8 @@ async def address(
         heartbeat_interval_s=0.2,
     )
 
+    made: list[LeaderService] = []
+
     async def run(task_status: trio.TaskStatus[str]) -> None:
         async with trio.open_nursery() as inner:
 
@@ -112,6 +115,7 @@ async def address(
                     config,
                     transport=network.transport("n1"),
                     rng=random.Random(2),
+                    on_made=made.append,
                     task_status=task_status,  # type: ignore[arg-type]
                 )
 
@@ -121,6 +125,11 @@ async def address(
             task_status.started(bound.http)
 
     http = await nursery.start(run)
+    with trio.fail_after(10):
+        while True:
+            if made[0].leadership.leading:
+                break
+            await trio.sleep(0.01)
     host, _, port = http.rpartition(":")
     yield host, int(port)
     nursery.cancel_scope.cancel()

@@ -19,7 +19,7 @@ from raftleader.api.v0.answers import (
     write_page,
 )
 from raftleader.errors import InvalidInputError
-from raftleader.httpd.messages import Answer, Deferred, Request, Response
+from raftleader.httpd.messages import Answer, Deferred, Reply, Request, Response
 from raftleader.leader.interface import LeaderNode
 from raftleader.protocol.json_v1_fields import Fields, JsonObject
 from raftleader.state.cluster import ClusterState
@@ -103,7 +103,7 @@ def _both(reading: Endpoint, **writing: Endpoint) -> Endpoint:
     """One path with an endpoint for reading, and one for another method."""
     ((method, write),) = writing.items()
 
-    def endpoint(request: Request) -> Answer | Deferred:
+    def endpoint(request: Request) -> Reply:
         is_read = request.method in ("GET", "HEAD")
         return reading(request) if is_read else write(request)
 

@@ -13,9 +13,10 @@ import trio
 
 from raftleader.api.app import build_handler
 from raftleader.errors import NotLeaderError, RaftLeaderError
-from raftleader.httpd.messages import Answer, Request, Response, Stream
+from raftleader.httpd.messages import Answer, Promise, Reply, Request, Response, Stream
 from raftleader.leader.interface import Observer
 from raftleader.leader.operation_answers import operation_answers
+from raftleader.leader.tickets import Settled
 from raftleader.loop_lag import LoopLag
 from raftleader.protocol.agents import AgentInfo, Attribute
 from raftleader.protocol.ids import AgentId, FrameworkId, NodeId, OfferId
@@ -152,13 +153,16 @@ class FakeNode:
             peers_connected=("n2", "n3"),
         )
 
-    def submit(self, command: Command) -> FakeTicket:
+    def submit(self, command: Command, told: Settled | None = None) -> FakeTicket:
         if self.fails_at_once is not None:
             raise self.fails_at_once
         if self.is_stuck:
             return FakeTicket(None)
         (outcome,) = self.commit(command)
-        return FakeTicket(self.fails_later or outcome)
+        result = self.fails_later or outcome
+        if told is not None:
+            told(result)
+        return FakeTicket(result)
 
     async def barrier(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -324,10 +328,17 @@ class Client:
             body=body,
             peer="client",
         )
-        answer = self.handler(request)
-        if isinstance(answer, Response | Stream):
-            return answer
-        return await answer()
+        return await self.answer(self.handler(request))
+
+    async def answer(self, reply: Reply) -> Answer:
+        """What the server would write for it."""
+        if isinstance(reply, Response | Stream):
+            return reply
+        if isinstance(reply, Promise):
+            kept: list[Response] = []
+            reply.when_kept(lambda make: kept.append(make()))
+            return kept[0]  # the fake node commits at once
+        return await reply()
 
     async def get(self, target: str) -> Response:
         answer = await self.ask("GET", target)

@@ -127,8 +127,7 @@ async def test_framework_torn_down_by_an_earlier_call_in_the_queue_is_400(
         return real_commit(*commands)
 
     node.commit = commit
-    deferred = client.handler(request)
-    answer = await deferred()
+    answer = await client.answer(client.handler(request))
     assert answer.status == 400
     assert answer.body == b"Framework cannot be found"
 
@@ -195,7 +194,7 @@ async def test_pipelined_calls_are_submitted_in_order_before_any_is_awaited(
     framework_id = await client.framework()
     stream_id = client.node.streams[framework_id].stream_id
     client.node.commands.clear()
-    deferreds = [
+    replies = [
         client.handler(
             Request(
                 method="POST",
@@ -216,5 +215,5 @@ async def test_pipelined_calls_are_submitted_in_order_before_any_is_awaited(
         "ReviveRoles",
         "SuppressRoles",
     ]
-    for deferred in deferreds:
-        assert (await deferred()).status == 202
+    for reply in replies:
+        assert (await client.answer(reply)).status == 202

@@ -105,7 +105,7 @@ async def test_error_of_the_log_is_an_answer_that_says_what_may_be_concluded(
     assert text in answer.body.decode()
 
 
-@pytest.mark.parametrize("kind", ["SUBSCRIBE", "REVIVE"])
+@pytest.mark.parametrize("kind", ["SUBSCRIBE", "KILL"])
 async def test_call_is_answered_within_five_seconds_whatever_happens(
     kind: str, client: Any, autojump_clock: trio.testing.MockClock
 ) -> None:
@@ -114,7 +114,8 @@ async def test_call_is_answered_within_five_seconds_whatever_happens(
     if kind == "SUBSCRIBE":
         answer = await client.post(SUBSCRIBE)
     else:
-        answer = await client.call(framework_id, kind)
+        kill = {"task_id": {"value": "t"}}
+        answer = await client.call(framework_id, kind, kill=kill)
     assert answer.status == 503
     assert header(answer, "Raftleader-Outcome") == "unknown"
     assert trio.current_time() < 5
