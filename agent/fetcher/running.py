@@ -17,9 +17,9 @@ from agent.fetcher.steps import FetchPlan
 
 _OF_THE_AGENT = frozenset(
     {
-        *("http_proxy", "https_proxy", "no_proxy", "all_proxy"),
-        *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"),
-        *("SSL_CERT_FILE", "SSL_CERT_DIR", "LANG", "LC_ALL", "LC_CTYPE"),
+        *("http_proxy", "https_proxy", "no_proxy"),
+        *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR"),
     }
 )
 _OF_THE_TASK = frozenset(
@@ -42,6 +42,7 @@ async def run_fetcher(
     """
     environment = {k: v for k, v in os.environ.items() if k in _OF_THE_AGENT}
     environment |= {k: v for k, v in task_environment.items() if k in _OF_THE_TASK}
+    environment["PYTHONUTF8"] = "1"
     own = str(Path(agent.__file__).parents[1])
     environment["PYTHONPATH"] = os.pathsep.join([own, *filter(None, sys.path)])
     completed: subprocess.CompletedProcess[bytes] | None = None

@@ -28,7 +28,8 @@ GET_RESOURCE_PROVIDERS | test_read_of_the_agent_is_answered
     | is empty: there are none
 LAUNCH_NESTED_CONTAINER
     | test_nested_container_is_launched_awaited_signalled_and_removed
-    | a process group beside the task's, in a sandbox of its own; no image, no isolation
+    | a process group beside the task's, in a sandbox of its own; no image, no `uris`,
+    no isolation
 WAIT_NESTED_CONTAINER | test_nested_container_is_launched_awaited_signalled_and_removed
 KILL_NESTED_CONTAINER | test_nested_container_is_launched_awaited_signalled_and_removed
 REMOVE_NESTED_CONTAINER

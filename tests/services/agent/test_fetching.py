@@ -328,6 +328,30 @@ async def test_fetcher_that_cannot_be_started_fails_the_task(
     assert "/no/such/python" in (failed.message or "")
 
 
+async def test_command_cannot_change_how_its_fetch_is_done(
+    world: Any, server: Server
+) -> None:
+    """What it sets is for the task only: a fetch may begin as root."""
+    server.pages = {"/x": b"1"}
+    environment = {
+        "http_proxy": "http://127.0.0.1:1",
+        "PYTHONPATH": "/tmp",
+        "PYTHONHOME": "/nowhere",
+        "LD_PRELOAD": "/no/such/library.so",
+    }
+    command = CommandInfo(
+        value="cat x",
+        environment=tuple(environment.items()),
+        uris=(server.uri("/x"),),
+    )
+    leader = await world.add_leader()
+    async with world.agent():
+        await leader.wait(lambda it: it.links)
+        await leader.run("t", command)
+        await leader.wait_state("t", S.FINISHED)
+    assert "Fetched" in (sandbox(world) / "stderr").read_text()
+
+
 async def test_password_of_a_uri_is_used_and_not_told(
     world: Any, server: Server
 ) -> None:
