@@ -99,12 +99,15 @@ class LeaderLinks:
         if session is not None:
             session.send_nowait(message)
 
-    def close_nowait(self, number: int, problem: str, *, is_refusal: bool) -> None:
+    def close_nowait(
+        self, number: int, problem: str, *, is_refusal: bool, is_ordered: bool = False
+    ) -> None:
         """Give a session up and dial again; see ``CloseSession``."""
         session = self._sessions.get(number)
         if session is None:
             return
-        level = logging.ERROR if is_refusal else logging.WARNING
+        is_odd = is_refusal and not is_ordered
+        level = logging.ERROR if is_odd else logging.WARNING
         logger.log(level, "session with a leader node given up: %s", problem)
         session.is_refused = is_refusal
         session.end.cancel()

@@ -149,8 +149,10 @@ class Performer:
                 self.cleanup.add_ended(self.launches.sandbox_of_run(ended_run))
             case CancelStart(process_key):
                 self.starter.cancel(process_key)
-            case CloseSession(session, problem, is_refusal):
-                self.links.close_nowait(session, problem, is_refusal=is_refusal)
+            case CloseSession(session, problem, is_refusal, is_ordered):
+                self.links.close_nowait(
+                    session, problem, is_refusal=is_refusal, is_ordered=is_ordered
+                )
             case SendEvent(stream, event):
                 self.streams.send_nowait(stream, event)
             case CloseStream(stream):

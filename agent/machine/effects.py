@@ -54,11 +54,12 @@ class Send:
 @attrs.frozen
 class CloseSession:
     """Give this session up and dial again; slowly if ``is_refusal``, since then a
-    person must look."""
+    person must look, unless ``is_ordered``: then a person wanted it so."""
 
     session: int
     problem: str
     is_refusal: bool
+    is_ordered: bool = False
 
 
 @attrs.frozen

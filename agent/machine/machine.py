@@ -46,6 +46,7 @@ from agent.status_updates import TICK_INTERVAL_S
 from raftleader.protocol.agent_rpc import (
     PROTOCOL_VERSION,
     AgentHello,
+    Dismissed,
     ExecutorReports,
     FromAgent,
     FromNode,
@@ -328,10 +329,20 @@ class Machine:
                 self._turn.effects.append(DropVolumes(message.volumes))
             case ToExecutor():
                 executor_calls.told(self.executors, message)
+            case Dismissed():
+                self._on_dismissed(number, message)
             case UpdatesCommitted():
                 for uuid in message.uuids:
                     if not self.tasks.committed(uuid):
                         self.executors.committed(uuid)
+
+    def _on_dismissed(self, number: int, message: Dismissed) -> None:
+        """Nothing may run on here: its frameworks were told that it ended."""
+        self.tasks.kill_all(message.problem)
+        self.executors.end_all(message.problem)
+        close = CloseSession(number, message.problem, is_refusal=True, is_ordered=True)
+        self._turn.effects.append(close)
+        self._forget(number)
 
     def _is_fenced(self, session: Session, term: int) -> bool:
         """Whether a leader may not speak: an old term, or a node that has not yet

@@ -39,6 +39,7 @@ from raftleader.leader.held_failures import Tell
 from raftleader.leader.submitting import Submit
 from raftleader.protocol.agent_rpc import (
     AgentUpdate,
+    Dismissed,
     ExecutorReports,
     FromExecutor,
     HeldTask,
@@ -203,13 +204,17 @@ class AgentDuties:
             session.is_registering = False
             if isinstance(result, Rejected):
                 problem = result.message or result.refusal.value
-                session.send_last(Refused(problem=problem))
+                if result.refusal in (Refusal.AGENT_GONE, Refusal.MACHINE_DOWN):
+                    session.send_last(Dismissed(term=self.term, problem=problem))
+                else:
+                    session.send_last(Refused(problem=problem))
             elif not isinstance(result, RaftLeaderError):
                 assert isinstance(result.value, Registration)
                 if result.value.agent_id in self._state.agents:
                     self._registered(session, result.value.agent_id)
                 else:  # it came back to be drained, and that was all
-                    session.send_last(Refused(problem=Refusal.AGENT_GONE.value))
+                    problem = Refusal.AGENT_GONE.value
+                    session.send_last(Dismissed(term=self.term, problem=problem))
 
         session.is_registering = True
         self._restless[session] = None

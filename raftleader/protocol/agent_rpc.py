@@ -75,6 +75,14 @@ class Registered(msgspec.Struct, frozen=True, kw_only=True, tag="registered"):
     agent_id: AgentId
 
 
+class Dismissed(msgspec.Struct, frozen=True, kw_only=True, tag="dismissed"):
+    """An operator declared the agent gone, or its machine down: it ends everything it
+    runs. The session ends after this; the agent may try again, seldom."""
+
+    term: int
+    problem: str
+
+
 class TaskDigest(msgspec.Struct, frozen=True, kw_only=True, tag="digest"):
     """What the agent holds, as two digests.
 
@@ -263,6 +271,7 @@ FromAgent = (
 FromNode = (
     NodeHello
     | Refused
+    | Dismissed
     | Registered
     | TaskListWanted
     | RunTasks

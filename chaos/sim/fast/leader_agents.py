@@ -23,6 +23,7 @@ from raftleader.limits import RESEND_INTERVAL_S
 from raftleader.protocol.agent_rpc import (
     AgentHello,
     AgentUpdate,
+    Dismissed,
     FromAgent,
     FromNode,
     HeldTask,
@@ -42,7 +43,7 @@ from raftleader.protocol.agent_rpc import (
 from raftleader.protocol.ids import AgentId, TaskKey
 from raftleader.protocol.tasks import Reason, Source, TaskStatus
 from raftleader.state.commands import LoseTasks, RegisterAgent, UpdateTasks
-from raftleader.state.outcomes import Outcome, Registration, Rejected, Touched
+from raftleader.state.outcomes import Outcome, Refusal, Registration, Rejected, Touched
 from raftleader.state.queries import unconfirmed_tasks, wanted_kills
 
 if TYPE_CHECKING:
@@ -206,7 +207,11 @@ class AgentDuties:
                 return
             session.is_registering = False
             if isinstance(result, Rejected):
-                session.send(Refused(problem=result.message))
+                if result.refusal in (Refusal.AGENT_GONE, Refusal.MACHINE_DOWN):
+                    dismissed = Dismissed(term=self._term, problem=result.message)
+                    session.send(dismissed)
+                else:
+                    session.send(Refused(problem=result.message))
             elif not isinstance(result, RaftLeaderError):
                 assert isinstance(result.value, Registration)
                 self._registered(session, result.value.agent_id)

@@ -56,7 +56,9 @@ async def test_agent_that_is_declared_gone_is_cut_and_refused(autojump_clock, wo
     await order(node, MarkAgentGone(agent_id=registered.agent_id))
     await wait_closed(link)
     _, answer = await come(world, node, registered.agent_id)
-    assert answer == rpc.Refused(problem="Agent has been marked gone")
+    assert answer == rpc.Dismissed(
+        term=registered.term, problem="Agent has been marked gone"
+    )
 
 
 async def test_agent_that_returns_only_to_be_gone_is_refused_at_once(
@@ -70,7 +72,9 @@ async def test_agent_that_returns_only_to_be_gone_is_refused_at_once(
     await order(node, DrainAgent(agent_id=agent_id, mark_gone=True))
     assert agent_id in node.state.agents
     link, answer = await come(world, node, agent_id)
-    assert answer == rpc.Refused(problem="Agent has been marked gone")
+    assert answer == rpc.Dismissed(
+        term=registered.term, problem="Agent has been marked gone"
+    )
     await wait_closed(link)
     assert agent_id not in node.state.agents
 
@@ -85,7 +89,7 @@ async def test_machine_under_maintenance_is_cut_and_comes_back_with_its_id(
     await order(node, StartMaintenance(machines=(MACHINE,)))
     await wait_closed(link)
     _, answer = await come(world, node, registered.agent_id)
-    assert answer == rpc.Refused(problem="Machine is `DOWN`")
+    assert answer == rpc.Dismissed(term=registered.term, problem="Machine is `DOWN`")
     await order(node, StopMaintenance(machines=(MACHINE,)))
     _, answer = await come(world, node, registered.agent_id)
     assert isinstance(answer, rpc.Registered)

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agent.machine.effects import CloseSession, Send
+from agent.machine.effects import CloseSession, Send, Signal, SignalTask
 from agent.machine.events import ProcessStarted, SessionLost, SessionOpened, Tick
 from agent.machine.machine import REGISTRATION_TICKS_MAX
 from agent.records import Identity
 from agent.status_updates import RESEND_TICKS
+from raftleader.protocol import executor_api
 from raftleader.protocol.agent_rpc import (
     AgentHello,
+    Dismissed,
     HeldTask,
     NodeHello,
     Registered,
@@ -183,3 +185,24 @@ def test_messages_of_a_closed_session_are_ignored(driver: Any) -> None:
     driver.do(SessionLost(1))
     assert driver.run("t") == []
     assert driver.machine.tasks.held == {}
+
+
+def test_agent_that_is_dismissed_ends_all_it_runs(driver: Any) -> None:
+    driver.run("t")
+    driver.do(ProcessStarted(driver.key("t"), driver.mark()))
+    driver.run_for("of-executor")
+    run = driver.begin()
+    driver.subscribe(run)
+
+    effects = driver.hear(Dismissed(term=1, problem="Agent has been marked gone"))
+
+    assert SignalTask(driver.key("t"), Signal.TERM) in effects
+    assert driver.events(effects) == [executor_api.Shutdown()]
+    assert CloseSession(1, "Agent has been marked gone", True, True) in effects
+
+
+def test_dismissal_by_a_deposed_leader_is_nothing(driver: Any) -> None:
+    driver.join(session=2, term=2)
+    driver.run("t", term=2)
+
+    assert driver.hear(Dismissed(term=1, problem="gone"), session=1) == []
