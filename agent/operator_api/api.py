@@ -84,7 +84,7 @@ class OperatorApi:
 
     def __attrs_post_init__(self) -> None:
         lifecycle = Lifecycle(self.view, self.nested)
-        attaching = Attaching(self.nested)
+        attaching = Attaching(self.nested, self.config.sandbox_root, self.run_blocking)
         self._handlers = {
             "GET_HEALTH": lambda call: call.answer({"healthy": True}),
             "GET_FLAGS": self._flags,

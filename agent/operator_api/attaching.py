@@ -6,13 +6,17 @@ on the way in.
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Protocol
+
 import attrs
 import trio
 
+from agent.checkpoint import RunBlocking
 from agent.nested.container import Container, Kind
 from agent.nested.containers import NestedContainers
 from agent.nested.names import ContainerName
-from agent.nested.output import OutputReader, Piece
+from agent.nested.output import Piece
 from agent.operator_api.calls import (
     RECORD_BYTES_MAX,
     Call,
@@ -22,6 +26,7 @@ from agent.operator_api.calls import (
     invalid,
     read_name,
 )
+from agent.operator_api.following import FollowedOutput
 from agent.operator_api.lifecycle import launch_or_refuse, read_order, read_window
 from raftleader.errors import InvalidInputError
 from raftleader.httpd.messages import Answer, Deferred, Stream, StreamWriter
@@ -41,11 +46,26 @@ _HEARTBEAT: JsonObject = {
 }
 
 
+class _Reader(Protocol):
+    """Whence output comes, piece by piece; none is the end."""
+
+    @property
+    def was_cut(self) -> bool: ...
+
+    async def receive(self) -> list[Piece]: ...
+
+
 @attrs.define(eq=False)
 class Attaching:
-    """Carries these calls out on the containers of an agent."""
+    """Carries these calls out on the containers of an agent.
+
+    Attributes:
+        sandbox_root: Folder of the sandboxes of tasks and executors.
+    """
 
     nested: NestedContainers
+    sandbox_root: Path
+    run_blocking: RunBlocking
 
     def session(self, call: Call) -> Answer:
         """LAUNCH_NESTED_CONTAINER_SESSION: streams the output, and ends the container
@@ -69,8 +89,12 @@ class Attaching:
         return Stream(headers=call.media.answer_headers, run=run)
 
     def attach_output(self, call: Call) -> Answer:
-        """ATTACH_CONTAINER_OUTPUT: streams what is written from now on."""
-        container = self._find(read_name(call.body(), call.type.lower()))
+        """ATTACH_CONTAINER_OUTPUT: streams what is written from now on; of a task or
+        executor, what it wrote before, too."""
+        name = read_name(call.body(), call.type.lower())
+        if self.nested.find(name) is None and self.nested.is_of_view(name):
+            return self._follow(call, name)
+        container = self._find(name)
         reader = container.output.open_reader()
 
         async def run(writer: StreamWriter) -> None:
@@ -78,6 +102,22 @@ class Attaching:
                 await _copy_output(reader, writer, call.media)
             finally:
                 container.output.close_reader(reader)
+
+        return Stream(headers=call.media.answer_headers, run=run)
+
+    def _follow(self, call: Call, name: ContainerName) -> Answer:
+        view = self.nested.view
+        container = view.find_container(name.own)
+        assert container is not None, "it is of the view"
+
+        async def run(writer: StreamWriter) -> None:
+            output = FollowedOutput(
+                view, container, self.sandbox_root, self.run_blocking
+            )
+            try:
+                await _copy_output(output, writer, call.media)
+            finally:
+                output.close()
 
         return Stream(headers=call.media.answer_headers, run=run)
 
@@ -124,13 +164,13 @@ class Attaching:
         if container is not None:
             return container
         if self.nested.is_of_view(name):
-            text = f"Container {name} writes to files; there is nothing to attach to"
+            text = f"Container {name} has no terminal, and reads no input"
             raise CallRefusedError(400, text)
         raise CallRefusedError(404, f"Container {name} cannot be found")
 
 
 async def _copy_output(
-    reader: OutputReader, writer: StreamWriter, media: MediaOfCall
+    reader: _Reader, writer: StreamWriter, media: MediaOfCall
 ) -> None:
     """Until all was written, or this reader was too slow. Cancel-safe."""
 

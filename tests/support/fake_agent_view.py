@@ -61,6 +61,11 @@ class FakeAgentView:
         self._watchers.append(on_end)
         return lambda: self._watchers.remove(on_end)
 
+    @property
+    def watcher_count(self) -> int:
+        """How many watch the ends of containers."""
+        return len(self._watchers)
+
     def counters(self) -> Mapping[str, int]:
         return self.counts
 

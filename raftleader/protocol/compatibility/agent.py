@@ -38,7 +38,8 @@ LAUNCH_NESTED_CONTAINER_SESSION | test_shell_in_a_terminal_is_typed_into_and_lef
 ATTACH_CONTAINER_INPUT | test_shell_in_a_terminal_is_typed_into_and_left
     | of sessions; a task itself has no input
 ATTACH_CONTAINER_OUTPUT | test_output_is_attached_to_by_others_in_either_encoding
-    | of sessions; a task's output is in the files of its sandbox
+    | of a session from now on; of a task from the beginning, or the last megabyte of
+    each file of its sandbox
 LAUNCH_CONTAINER | test_standalone_container_needs_no_parent
     | as LAUNCH_NESTED_CONTAINER
 WAIT_CONTAINER | test_container_of_the_agent_is_awaited_and_signalled_through_it

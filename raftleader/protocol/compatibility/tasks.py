@@ -13,7 +13,8 @@ resources | test_accept_subtracts_task_after_task
 executor | test_pymesos_runs_command_tasks_and_its_own_executor_through_a_standby
 command | test_task_runs_and_is_reported
 container | test_task_names_what_we_cannot_honour
-    | `MESOS` without image, volumes and networks of its own; else TASK_ERROR
+    | `MESOS` without image, volumes, networks of its own and `tty_info`; else
+    TASK_ERROR
 health_check | test_health_is_reported_and_a_task_that_fails_too_often_is_killed
     | COMMAND, HTTP and TCP, of command tasks and task groups
 check | test_every_update_of_a_task_with_a_check_says_what_it_found

@@ -470,14 +470,6 @@ CONTAINER = {"value": "x", "parent": {"value": "c1"}}
         ),
         (
             {
-                "type": "ATTACH_CONTAINER_OUTPUT",
-                "attach_container_output": {"container_id": {"value": "c1"}},
-            },
-            400,
-            "there is nothing to attach to",
-        ),
-        (
-            {
                 "type": "LAUNCH_CONTAINER",
                 "launch_container": {"container_id": CONTAINER},
             },

@@ -22,6 +22,7 @@ from agent.config import AgentConfig
 from agent.endpoints import Endpoints
 from agent.operator_api import attaching
 from agent.operator_api.api import streams_body
+from agent.operator_api.following import BEFORE_BYTES_MAX
 from raftleader.cli.streamed_request import StreamedRequest, open_streamed_request
 from raftleader.framework import HttpClient, open_http_client
 from raftleader.framework.http_client import AnswerStream
@@ -50,7 +51,18 @@ class Api:
     http: HttpClient
     address: str
     endpoints: Endpoints
+    view: FakeAgentView
     stack: AsyncExitStack
+
+    def add_task(
+        self, container_id: str, sandbox: Path | None = None, **more: Any
+    ) -> Path:
+        """A container of the agent itself; its sandbox."""
+        root = self.endpoints.config.sandbox_root
+        sandbox = sandbox or root / "F-1" / "tasks" / container_id
+        sandbox.mkdir(parents=True)
+        self.view.add_container(container_id, sandbox, **more)
+        return sandbox
 
     async def call(self, type_: str, **body: Any) -> tuple[int, Any]:
         answer = await self.http.request(
@@ -171,7 +183,7 @@ async def api(tmp_path: Path) -> AsyncIterator[Api]:
             )
 
         address: str = await nursery.start(serve)
-        yield Api(http, address, endpoints, stack)
+        yield Api(http, address, endpoints, view, stack)
         nursery.cancel_scope.cancel()
 
 
@@ -236,6 +248,77 @@ async def test_client_that_goes_takes_its_session_with_it(api: Api) -> None:
     with trio.fail_after(20):
         await container.ended.wait()
     assert container.wait_status == signal.SIGKILL
+
+
+async def test_output_of_a_task_is_followed_from_its_beginning_to_its_end(
+    api: Api,
+) -> None:
+    sandbox = api.add_task("task")
+    (sandbox / "stdout").write_bytes(b"before\n")
+    shown = Shown(
+        await api.stream("ATTACH_CONTAINER_OUTPUT", container_id={"value": "task"})
+    )
+    assert await shown.until(b"before\n") == b"before\n"
+    with (sandbox / "stdout").open("ab") as file:
+        file.write(b"more\n")
+    await shown.until(b"more\n")
+    (sandbox / "stderr").write_bytes(b"bad\n")  # it may be there late, too
+    with (sandbox / "stdout").open("ab") as file:
+        file.write(bytes(300_000))
+    api.view.end_container("task")
+    assert await shown.until() == b"before\nmore\n" + bytes(300_000)
+    assert shown.data["STDERR"] == b"bad\n"
+    assert api.view.watcher_count == 1  # that of the nested containers
+
+
+async def test_output_of_a_task_of_a_group_is_followed(api: Api) -> None:
+    sandbox = api.add_task("executor")
+    group_task = sandbox / "tasks" / "t1"
+    api.add_task("task", group_task, parent="executor")
+    (group_task / "stdout").write_bytes(b"hello\n")
+    name = {"value": "task", "parent": {"value": "executor"}}
+    shown = Shown(await api.stream("ATTACH_CONTAINER_OUTPUT", container_id=name))
+    await shown.until(b"hello\n")
+    api.view.end_container("task")
+    await shown.until()
+
+
+async def test_what_a_task_wrote_long_ago_is_not_told(api: Api) -> None:
+    sandbox = api.add_task("task")
+    (sandbox / "stdout").write_bytes(bytes(BEFORE_BYTES_MAX) + b"x" + bytes(10))
+    shown = Shown(
+        await api.stream("ATTACH_CONTAINER_OUTPUT", container_id={"value": "task"})
+    )
+    await shown.until(b"x" + bytes(10))
+    assert len(shown.data["STDOUT"]) == BEFORE_BYTES_MAX
+    (sandbox / "stdout").write_bytes(b"shorter\n")
+    await shown.until(b"shorter\n")
+
+
+async def test_file_of_a_task_that_leads_elsewhere_is_not_told(
+    api: Api, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_bytes(b"secret\n")
+    sandbox = api.add_task("task")
+    (sandbox / "stdout").symlink_to(tmp_path / "secret")
+    (sandbox / "stderr").write_bytes(b"there\n")
+    shown = Shown(
+        await api.stream("ATTACH_CONTAINER_OUTPUT", container_id={"value": "task"})
+    )
+    api.view.end_container("task")
+    assert await shown.until() == b""
+    assert shown.data["STDERR"] == b"there\n"
+
+
+async def test_input_of_a_task_is_refused_in_words(api: Api) -> None:
+    api.add_task("task")
+    request = await api.stack.enter_async_context(
+        open_streamed_request(api.address, "/api/v1", INPUT_HEADERS)
+    )
+    await send(request, type="CONTAINER_ID", container_id={"value": "task"})
+    answer = await request.read_answer()
+    assert answer.status == 400
+    assert answer.text == "Container task has no terminal, and reads no input"
 
 
 async def test_output_is_attached_to_by_others_in_either_encoding(api: Api) -> None:
@@ -375,7 +458,7 @@ async def test_container_of_the_agent_is_awaited_and_signalled_through_it(
         ),
         (
             [{"type": "CONTAINER_ID", "container_id": {"value": "root"}}],
-            "there is nothing to attach to",
+            "has no terminal, and reads no input",
         ),
         (
             [{"type": "CONTAINER_ID", "container_id": NAME}] * 2,
