@@ -73,6 +73,7 @@ class Plan:
         is_converted: Operations made something else of it.
         launched: Tasks to launch, each with the ids of its group.
         executors: New ones, by id.
+        ended: How operations ended, with names or not, by Mesos' name of their type.
     """
 
     remainder: Resources = EMPTY
@@ -84,6 +85,7 @@ class Plan:
     executors: dict[str, ExecutorInfo] = attrs.field(factory=dict)
     refused: list[RefusedTask] = attrs.field(factory=list)
     operations: list[DecidedOperation] = attrs.field(factory=list)
+    ended: list[tuple[str, OperationState]] = attrs.field(factory=list)
 
     @property
     def dynamic(self) -> Resources:
@@ -98,8 +100,9 @@ class Plan:
 
     def fail(self, operation: Conversion | UnsupportedOperation, message: str) -> None:
         """Do not perform this. Without a name nobody asked to be told."""
+        state = OperationState.ERROR
+        self.ended.append((type_name(operation), state))
         if operation.id is not None:
-            state = OperationState.ERROR
             self.operations.append(
                 DecidedOperation(operation=operation, state=state, message=message)
             )
@@ -133,6 +136,7 @@ def plan_accept(
         remainder=joined(offer.resources for offer in offers), total=agent.total
     )
     for operation in operations:
+        launched = len(plan.launched)
         match operation:
             case Launch():
                 for task in operation.tasks:
@@ -143,7 +147,18 @@ def plan_accept(
                 plan.fail(operation, unsupported_problem(operation))
             case _:
                 _plan_conversion(site, plan, operation)
+        if len(plan.launched) > launched:
+            plan.ended.append((type_name(operation), OperationState.FINISHED))
     return plan
+
+
+def type_name(
+    operation: Launch | LaunchGroup | Conversion | UnsupportedOperation,
+) -> str:
+    """Mesos' name of the operation's type."""
+    if isinstance(operation, UnsupportedOperation):
+        return operation.type
+    return str(operation.__struct_config__.tag)
 
 
 def unsupported_problem(operation: UnsupportedOperation) -> str:
@@ -169,6 +184,7 @@ def _plan_conversion(site: _Site, plan: Plan, operation: Conversion) -> None:
         return
     plan.total, plan.is_converted = converted.total, True
     plan.remainder = converted.applied_to(plan.remainder)
+    plan.ended.append((type_name(operation), OperationState.FINISHED))
     if operation.id is not None:
         plan.operations.append(
             DecidedOperation(

@@ -90,7 +90,12 @@ def apply_entry(state: ClusterState, index: int, term: int, data: bytes) -> Appl
         applied.append(apply_command(state, ctx, command))
     ctx.ordinal = len(entry.commands)
     settle(state, ctx)
-    return Applied(index=index, outcomes=tuple(applied), touched=ctx.touched())
+    return Applied(
+        index=index,
+        outcomes=tuple(applied),
+        touched=ctx.touched(),
+        happened=ctx.happened,
+    )
 
 
 def _fence(state: ClusterState, term: int, entry: c.Entry) -> Rejected | None:

@@ -32,6 +32,12 @@ from raftleader.state.cluster import (
 )
 from raftleader.state.commands import AcceptOffers
 from raftleader.state.context import Context
+from raftleader.state.happenings import (
+    OfferEnd,
+    OffersEnded,
+    OperationEnded,
+    TaskEnded,
+)
 from raftleader.state.launch_names import launch_name
 from raftleader.state.offered import declined, joined
 from raftleader.state.outcomes import Accepted, Outcome
@@ -79,6 +85,10 @@ def apply_accept_offers(
         for offer in offers:
             drop_offer(state, ctx, offer)
         _perform(state, ctx, command, plan, offers)
+        ended = OffersEnded(framework.id, OfferEnd.ACCEPTED, len(offers))
+        ctx.happened.append(ended)
+    for type_, how in plan.ended:
+        ctx.happened.append(OperationEnded(framework.id, type_, how))
     _answer_refused(state, ctx, framework, command.offer_ids, plan)
     _answer_operations(state, ctx, command, plan, agent_id)
     return Accepted()
@@ -232,6 +242,7 @@ def _answer_refused(
             message=refused.message,
         )
         updates.append(status)
+        ctx.happened.append(TaskEnded(framework.id, status))
         ctx.tasks[(framework.id, task.task_id)] = None
     framework = state.frameworks[framework.id]
     kept = (*framework.orphan_updates, *updates)[-ORPHAN_UPDATES_MAX:]

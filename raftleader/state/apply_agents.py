@@ -11,6 +11,7 @@ from raftleader.state.apply_maintenance import tell_unavailability
 from raftleader.state.cluster import Agent, ClusterState
 from raftleader.state.commands import MarkUnreachable, RegisterAgent
 from raftleader.state.context import Context
+from raftleader.state.happenings import AgentLost
 from raftleader.state.machines import is_machine_down, unavailability_of
 from raftleader.state.outcomes import (
     Accepted,
@@ -110,6 +111,7 @@ def apply_mark_unreachable(
             agent = state.agents[agent_id]
             set_agent(state, ctx, replace(agent, unreachable_ms=ctx.now_ms))
             _lose_sight(state, ctx, agent_id)
+            ctx.happened.append(AgentLost(agent_id, False))
     return Accepted()
 
 

@@ -24,6 +24,7 @@ from raftleader.state.commands import (
     GrantOffers,
 )
 from raftleader.state.context import Context
+from raftleader.state.happenings import OfferEnd, OffersEnded
 from raftleader.state.outcomes import Accepted, Outcome
 from raftleader.state.quota_limits import QuotaLimits
 from raftleader.state.resource_checks import divided_part, resources_problem
@@ -92,6 +93,9 @@ def apply_decline_offers(
     offers = owned_offers(state, command.framework_id, command.offer_ids)
     for offer in offers:
         drop_offer(state, ctx, offer)
+    is_accept = isinstance(command, AcceptOffers)
+    end = OfferEnd.ACCEPTED if is_accept else OfferEnd.DECLINED
+    ctx.happened.append(OffersEnded(command.framework_id, end, len(offers)))
     filter_long(
         state,
         ctx,

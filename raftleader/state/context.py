@@ -14,6 +14,7 @@ from raftleader.protocol.ids import (
     TaskKey,
 )
 from raftleader.state.cluster import ExecutorKey, OperationKey
+from raftleader.state.happenings import Happening
 from raftleader.state.outcomes import Touched
 
 
@@ -27,6 +28,7 @@ class Context:
         ordinal: Place of the current command in the entry, from 0.
         frameworks ... inverse_offers: Rows touched so far, in that order: effects
             follow it, and a set of strings has another order in each process.
+        happened: What no row will tell, for those who count.
     """
 
     cluster_id: str
@@ -42,6 +44,7 @@ class Context:
     executors: dict[ExecutorKey, None] = attrs.field(factory=dict)
     operations: dict[OperationKey, None] = attrs.field(factory=dict)
     inverse_offers: dict[OfferId, None] = attrs.field(factory=dict)
+    happened: list[Happening] = attrs.field(factory=list)
     _uuids_made: int = attrs.field(default=0, init=False)
 
     def make_id(self, letter: str) -> str:

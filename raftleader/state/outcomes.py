@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Set
+from collections.abc import Sequence, Set
 
 import attrs
 
 from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskKey
 from raftleader.state.cluster import ExecutorKey, OperationKey
+from raftleader.state.happenings import Happening
 
 
 class Refusal(enum.Enum):
@@ -100,8 +101,9 @@ class Touched:
 
 @attrs.frozen(kw_only=True)
 class Applied:
-    """The result of one log entry."""
+    """The result of one log entry. ``happened`` is for those who count."""
 
     index: int
     outcomes: tuple[Outcome, ...]
     touched: Touched
+    happened: Sequence[Happening] = ()

@@ -42,6 +42,7 @@ from raftleader.state.cluster import (
     Task,
 )
 from raftleader.state.context import Context
+from raftleader.state.happenings import OfferEnd, OffersEnded
 from raftleader.state.indexes import (
     allocate,
     count,
@@ -141,6 +142,9 @@ def rescind_offers(
             Rescinded(offer_id=offer_id, at_ms=ctx.now_ms)
         )
     for framework_id, rescinds in told.items():
+        ctx.happened.append(
+            OffersEnded(framework_id, OfferEnd.RESCINDED, len(rescinds))
+        )
         framework = state.frameworks[framework_id]
         kept = (*framework.rescinds, *rescinds)[-RESCINDS_MAX:]
         set_framework(state, ctx, replace(framework, rescinds=kept))

@@ -15,6 +15,7 @@ from raftleader.protocol.operator_values import MachineId, Quota, Window
 from raftleader.state.bounds import GONE_AGENTS_MAX
 from raftleader.state.cluster import ClusterState, InverseAnswer, Rescinded
 from raftleader.state.context import Context
+from raftleader.state.happenings import AgentLost
 from raftleader.state.tables import drop_agent, drop_inverse_offer, set_framework
 
 
@@ -68,6 +69,7 @@ def bury_agent(state: ClusterState, ctx: Context, agent_id: AgentId) -> None:
     their frameworks must hear of them.
     """
     drop_agent(state, ctx, agent_id)
+    ctx.happened.append(AgentLost(agent_id, True))
     set_inverse_answers(state, agent_id, ())
     state.gone_agents[agent_id] = ctx.now_ms
     if len(state.gone_agents) > GONE_AGENTS_MAX:

@@ -8,6 +8,7 @@ from raftleader.protocol.tasks import TaskState, TaskStatus
 from raftleader.state.bounds import PENDING_UPDATES_MAX, TASK_UUIDS_MAX
 from raftleader.state.cluster import ClusterState, ExecutorKey, Task
 from raftleader.state.context import Context
+from raftleader.state.happenings import TaskEnded
 from raftleader.state.tables import change_executor, drop_task, set_task
 
 _BEGUN = (TaskState.STARTING, TaskState.RUNNING, TaskState.KILLING)
@@ -25,6 +26,8 @@ def record_status(
     if executor is not None and status.executor_id is None:
         status = replace(status, executor_id=executor.executor_id)
     ended = status.state.is_terminal
+    if ended or status.state is TaskState.UNREACHABLE:
+        ctx.happened.append(TaskEnded(task.framework_id, status))
     is_known = task.framework_id in state.frameworks
     pending = (*task.pending, status) if is_known else ()
     if len(pending) > PENDING_UPDATES_MAX:
