@@ -70,6 +70,7 @@ class Endpoints:
     Attributes:
         own_facts: What is only ours, for ``raftleader`` in ``/state``.
         is_registered: Whether a leader knows the agent just now.
+        streams_cut: How many executors' streams were cut since they were not read.
     """
 
     config: AgentConfig
@@ -77,6 +78,7 @@ class Endpoints:
     run_blocking: RunBlocking
     own_facts: Callable[[], JsonObject] = _nothing
     is_registered: Callable[[], bool] = lambda: True
+    streams_cut: Callable[[], int] = lambda: 0
     nested: NestedContainers = attrs.field(init=False)
     metrics: Metrics = attrs.field(init=False)
     api: OperatorApi = attrs.field(init=False)
@@ -86,7 +88,9 @@ class Endpoints:
         self.nested = NestedContainers(
             self.view, work_dir / CONTAINERS, str(work_dir.absolute())
         )
-        self.metrics = Metrics(self.view, self.nested, self.is_registered)
+        self.metrics = Metrics(
+            self.view, self.nested, self.is_registered, self.streams_cut
+        )
         self.api = OperatorApi(
             self.config, self.view, self.nested, self.metrics, self.run_blocking
         )

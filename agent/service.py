@@ -204,6 +204,7 @@ class _Agent:
             run_blocking=self.run_blocking,
             own_facts=lambda: own_facts(machine, links),
             is_registered=lambda: machine.is_registered,
+            streams_cut=lambda: streams.cut,
         )
         executor_api = ExecutorEndpoint(machine, inbox, streams)
 

@@ -36,11 +36,13 @@ class Metrics:
 
     Attributes:
         is_registered: Whether a leader knows the agent just now.
+        streams_cut: How many executors' streams were cut since they were not read.
     """
 
     view: AgentView
     nested: NestedContainers
     is_registered: Callable[[], bool]
+    streams_cut: Callable[[], int]
 
     def snapshot(self) -> dict[str, float]:
         """All metrics, by name, in order."""
@@ -53,6 +55,7 @@ class Metrics:
         numbers |= {name: float(count) for name, count in view.counters().items()}
         numbers["uptime_secs"] = max(0.0, time.time() - view.start_time_s)
         numbers["registered"] = float(self.is_registered())
+        numbers["executor_streams_cut_slow"] = float(self.streams_cut())
         frameworks = view.frameworks()
         numbers["frameworks_active"] = float(sum(bool(f.executors) for f in frameworks))
         executors = [e for framework in frameworks for e in framework.executors]

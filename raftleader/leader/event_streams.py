@@ -42,7 +42,7 @@ Raft. What waits on stays as small as a name, and can still be taken back."""
 BYTES_PER_TAKE_MAX = 1024 * 1024
 """The same in bytes of messages and of tasks' data; one event alone may have more."""
 WAITING_BYTES_MAX = 64 * 1024 * 1024
-"""Of events that carry their own bytes: messages of executors, and errors."""
+"""Of events that carry their own bytes: messages of executors, answers to RECONCILE."""
 EVENT_BYTES = 256
 """What an event of a few fields costs us, roughly."""
 
@@ -229,13 +229,23 @@ class FrameworkStream:
 
 def _own_bytes(item: Item) -> int:
     """What it holds itself; what is only a name holds next to nothing."""
+    if isinstance(item, DueOffer | DueInverseOffer | DueUpdate | DueOperation):
+        return 0
     if isinstance(item, Message):
         return len(item.data) + EVENT_BYTES
-    if isinstance(item, Update):
-        return len(item.status.data or b"")
     if isinstance(item, Error):
         return len(item.message) + EVENT_BYTES
-    return 0
+    if isinstance(item, Update | OperationUpdate):
+        return status_bytes(item.status) + EVENT_BYTES
+    return EVENT_BYTES
+
+
+def status_bytes(status: TaskStatus | OperationStatus) -> int:
+    """Of the parts of a status that may be large."""
+    size = len(status.message or "")
+    if isinstance(status, TaskStatus):
+        size += len(status.data or b"")
+    return size
 
 
 def new_stream_id(rng: random.Random) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from raftleader.api.holdings import Holdings
 from raftleader.api.operator.messages import (
     agent_message,
@@ -28,19 +30,31 @@ from raftleader.state.cluster import Agent, ClusterState, Framework, Task
 from raftleader.state.outcomes import Touched
 
 EVENT = "master.Event"
+EVENT_BYTES = 2048
+"""Of an event without anything large in it, roughly."""
+OFFER_BYTES = 512
+"""Of an offer in an event, roughly."""
 
+_encoder = msgspec.msgpack.Encoder()
 _ALWAYS_TOLD = frozenset(
     {Reason.TASK_CHECK_STATUS_UPDATED, Reason.TASK_HEALTH_CHECK_STATUS_UPDATED}
 )
 
 
 class OperatorEvent:
-    """One event for all who follow: made and written once, when the first needs it."""
+    """One event for all who follow: made and written once, when the first needs it.
 
-    __slots__ = ("_records", "_to_tree", "type")
+    Attributes:
+        size_bytes: What it holds while it waits, written or not, roughly.
+    """
 
-    def __init__(self, kind: str, to_tree: Callable[[], JsonObject]) -> None:
+    __slots__ = ("_records", "_to_tree", "size_bytes", "type")
+
+    def __init__(
+        self, kind: str, to_tree: Callable[[], JsonObject], own_bytes: int = 0
+    ) -> None:
         self.type = kind
+        self.size_bytes = EVENT_BYTES + 3 * own_bytes  # as it is, and as base64
         self._to_tree = to_tree
         self._records: dict[Media, bytes] = {}
 
@@ -152,7 +166,9 @@ def _is_changed(old: Framework, new: Framework) -> bool:
 
 
 def _task_added(row: Task) -> OperatorEvent:
-    return OperatorEvent("TASK_ADDED", lambda: {"task": task_message(row)})
+    return OperatorEvent(
+        "TASK_ADDED", lambda: {"task": task_message(row)}, _own_bytes_of(row.info)
+    )
 
 
 def _task_updated(
@@ -165,6 +181,7 @@ def _task_updated(
             "status": task_status_message(status),
             "state": state.value,
         },
+        _own_bytes_of(status),
     )
 
 
@@ -188,8 +205,15 @@ def _framework_event(kind: str, row: Framework, state: ClusterState) -> Operator
             held[name] = held.get(name, 0) + millis
     holdings.used[row.id] = held
     return OperatorEvent(
-        kind, lambda: {"framework": framework_message(row, holdings, agents)}
+        kind,
+        lambda: {"framework": framework_message(row, holdings, agents)},
+        _own_bytes_of(row.info) + OFFER_BYTES * len(offers),
     )
+
+
+def _own_bytes_of(value: msgspec.Struct) -> int:
+    """How large it is."""
+    return len(_encoder.encode(value))
 
 
 def _framework_removed(row: Framework) -> OperatorEvent:

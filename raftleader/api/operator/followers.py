@@ -26,6 +26,8 @@ FOLLOWERS_MAX = 1_000
 EVENTS_WAITING_MAX = 20_000
 """Events that may wait for one follower before it is cut: a follower that reads none
 for so long must look at the whole again."""
+BYTES_WAITING_MAX = 64 * 1024 * 1024
+"""The same for what these events hold: tasks carry data."""
 EVENTS_PER_WRITE_MAX = 200
 """Writing more in one go would hold up the loop."""
 
@@ -33,12 +35,26 @@ EVENTS_PER_WRITE_MAX = 200
 @attrs.define(eq=False)
 class _Follower:
     events: deque[OperatorEvent] = attrs.field(factory=deque)
+    bytes_waiting: int = 0
     wake: trio.Event = attrs.field(factory=trio.Event)
     is_over: bool = False
+
+    def has_room(self, count: int, size_bytes: int) -> bool:
+        return (
+            len(self.events) + count <= EVENTS_WAITING_MAX
+            and self.bytes_waiting + size_bytes <= BYTES_WAITING_MAX
+        )
+
+    def take(self) -> list[OperatorEvent]:
+        count = min(len(self.events), EVENTS_PER_WRITE_MAX)
+        taken = [self.events.popleft() for _ in range(count)]
+        self.bytes_waiting -= sum(event.size_bytes for event in taken)
+        return taken
 
     def end(self) -> None:
         self.is_over = True
         self.events.clear()
+        self.bytes_waiting = 0
         self.wake.set()
 
 
@@ -111,13 +127,15 @@ class Followers:
         events = list(self._watched.events(applied.touched))
         if not events:
             return
+        size_bytes = sum(event.size_bytes for event in events)
         for follower in tuple(self._followers):
-            if len(follower.events) + len(events) > EVENTS_WAITING_MAX:
+            if follower.has_room(len(events), size_bytes):
+                follower.events.extend(events)
+                follower.bytes_waiting += size_bytes
+                follower.wake.set()
+            else:
                 self.cut_slow += 1
                 self._drop(follower)
-            else:
-                follower.events.extend(events)
-                follower.wake.set()
 
     def _end_all(self) -> None:
         self._stop = self._watched = None
@@ -146,9 +164,7 @@ async def _write_events(
             await follower.wake.wait()
         follower.wake = trio.Event()
         while follower.events:
-            count = min(len(follower.events), EVENTS_PER_WRITE_MAX)
-            taken = [follower.events.popleft() for _ in range(count)]
-            await writer.send([event.record(media) for event in taken])
+            await writer.send([event.record(media) for event in follower.take()])
         if trio.current_time() >= next_heartbeat_s:
             next_heartbeat_s += HEARTBEAT_INTERVAL_S
             await writer.send([heartbeat])
