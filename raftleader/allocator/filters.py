@@ -121,6 +121,15 @@ class ShortFilters:
             ended[heappop(self._ends)[1]] = None
         return ended
 
+    def count_by_role(self, now_ms: int) -> dict[str, int]:
+        """How many hide something now. Looks at all of them."""
+        counted: dict[str, int] = {}
+        for table in self._by_framework.values():
+            for (role, _), filters in table.items():
+                active = sum(one.until_ms > now_ms for one in filters)
+                counted[role] = counted.get(role, 0) + active
+        return counted
+
     def next_end_ms(self, now_ms: int) -> int | None:
         """When the first of them ends: something may be offered again then."""
         ends = (

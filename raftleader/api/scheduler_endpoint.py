@@ -36,6 +36,8 @@ from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import FrameworkId
 from raftleader.protocol.json_v1 import decode_call
 from raftleader.protocol.scheduler_api import (
+    Acknowledge,
+    AcknowledgeOperation,
     Kill,
     Reconcile,
     ReconcileOperations,
@@ -105,6 +107,7 @@ class SchedulerEndpoint:
         try:
             call = decode_call(request.body, media)
         except InvalidInputError as error:
+            self._node.figures.on_invalid_call(error.path)
             return text_answer(400, call_problem(error, media))
         # Of all others the answer has no body, so any Accept will do.
         if isinstance(call, Subscribe | ReconcileOperations):
@@ -113,8 +116,25 @@ class SchedulerEndpoint:
                 return text_answer(406, _NOT_ACCEPTABLE)
             if isinstance(call, Subscribe):
                 return self._subscribe(call, request, accepted)
-        problem = self._stream_problem(call.framework_id, request)
-        return problem or self._call(call, request)
+        framework_id = call.framework_id
+        problem = self._stream_problem(framework_id, request)
+        if problem is not None:
+            return problem
+        assert framework_id is not None
+        self._count(framework_id, call)
+        return self._call(call, request)
+
+    def _count(
+        self, framework_id: FrameworkId, call: SubscribedCall | UnknownCall
+    ) -> None:
+        figures = self._node.figures
+        figures.on_call(framework_id, call)
+        if isinstance(call, Acknowledge):
+            figures.acknowledged[call.agent_id in self._node.state.agents] += 1
+        elif isinstance(call, AcknowledgeOperation):
+            key = (framework_id, call.operation_id)
+            is_known = key in self._node.state.operations
+            figures.operations_acknowledged[is_known] += 1
 
     def _call(self, call: SubscribedCall | UnknownCall, request: Request) -> Reply:
         """A call of a framework on its own stream."""
@@ -182,6 +202,8 @@ class SchedulerEndpoint:
             if isinstance(outcome, Accepted):
                 value = outcome.value
                 assert isinstance(value, Subscription)
+                if value.framework_id in self._node.state.frameworks:
+                    self._node.figures.on_call(value.framework_id, call)
                 stream = self._node.open_stream(value.framework_id, value.subscription)
                 capabilities = partial(
                     self._capabilities, value.framework_id, call.framework_info

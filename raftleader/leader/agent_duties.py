@@ -195,8 +195,10 @@ class AgentDuties:
         hello = session.hello
         agent = registered_agent(self._state, hello)
         if agent is not None:
+            self._counts["agents_reregistered"] += 1
             self._registered(session, agent.id)
             return
+        is_new = hello.key not in self._state.agent_ids_by_key
 
         def told(result: Outcome | RaftLeaderError) -> None:
             if self._is_over or session.cut_reason is not None:
@@ -211,6 +213,8 @@ class AgentDuties:
             elif not isinstance(result, RaftLeaderError):
                 assert isinstance(result.value, Registration)
                 if result.value.agent_id in self._state.agents:
+                    how = "agents_registered" if is_new else "agents_reregistered"
+                    self._counts[how] += 1
                     self._registered(session, result.value.agent_id)
                 else:  # it came back to be drained, and that was all
                     problem = Refusal.AGENT_GONE.value
@@ -237,6 +241,7 @@ class AgentDuties:
         in_flight = session.updates_in_flight
         fresh: list[AgentUpdate] = []
         uuids: list[bytes] = []
+        unknown = 0
         for update in updates:
             uuid = update.status.uuid
             if uuid is None:
@@ -249,6 +254,10 @@ class AgentDuties:
             in_flight.add(uuid)
             uuids.append(uuid)
             fresh.append(update)
+            key = (update.framework_id, update.status.task_id)
+            unknown += key not in self._state.tasks
+        self._counts["updates_received"] += len(updates)
+        self._counts["updates_unknown"] += unknown
         if not fresh:
             return
 

@@ -144,6 +144,8 @@ class AgentSessions:
             self._forget(older)
         self._sessions[hello.key] = session
         self.counts["agents_accepted"] += 1
+        if self._duties is not None:
+            self.counts["hellos_known" if hello.agent_id else "hellos_new"] += 1
         self._tell_role(session)
         return session
 

@@ -33,6 +33,7 @@ from raftleader.allocator.takers import Takers
 from raftleader.allocator.view import build_view
 from raftleader.errors import RaftLeaderError
 from raftleader.leader.cluster_clock import ClusterClock
+from raftleader.leader.figures import Figures, Watch
 from raftleader.leader.submitting import Submit
 from raftleader.leader.tickets import Settled
 from raftleader.protocol.agents import AgentInfo
@@ -89,6 +90,7 @@ class Allocation:
         interval_s: float = limits.ALLOCATION_INTERVAL_S,
         spacing_s: float = limits.ALLOCATION_SPACING_S,
         counts: Counter[str] | None = None,
+        figures: Figures | None = None,
     ) -> None:
         """``region`` is where this node stands, if it says so."""
         self._state = state
@@ -108,6 +110,9 @@ class Allocation:
         self._interval_s = interval_s
         self._spacing_s = spacing_s
         self._counts: Counter[str] = counts if counts is not None else Counter()
+        figures = figures or Figures()
+        self._run_times = figures.allocation
+        self._wanted = Watch(figures.allocation_latency)
         self._filters = ShortFilters()
         self._pruned_s = trio.current_time()
         # Agents to be looked at; rows that changed since the last run.
@@ -121,6 +126,7 @@ class Allocation:
         """Something may be offered now that could not be before."""
         self._all_changed = True
         self._changed.set()
+        self._wanted.want()
 
     def on_applied(self, touched: Touched) -> None:
         """Agents may have other free resources. On the hot path."""
@@ -129,6 +135,7 @@ class Allocation:
             self._pending.update(agents)
             self._touched.update(agents)
             self._changed.set()
+            self._wanted.want()
         for framework_id in touched.frameworks:
             if framework_id not in self._state.frameworks:
                 self._filters.clear_framework(framework_id)
@@ -156,6 +163,14 @@ class Allocation:
             self.look_at_all()
 
         return told
+
+    def waiting(self) -> int:
+        """Agents that are to be looked at."""
+        return len(self._pending)
+
+    def filters_by_role(self) -> dict[str, int]:
+        """Short filters that are kept, by role. Looks at all of them."""
+        return self._filters.count_by_role(self._clock.now_ms())
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -197,6 +212,8 @@ class Allocation:
             self._counts["offers_granted"] += len(grants)
 
     def _decide(self) -> tuple[Grant, ...]:
+        began_s = trio.current_time()
+        self._wanted.begin()
         connected = self._connected_agents()
         touched, self._touched = self._touched, {}
         for agent_id in touched:
@@ -224,6 +241,8 @@ class Allocation:
         self._pending.update(dict.fromkeys(run.unvisited))
         if self._pending:
             self._changed.set()
+            self._wanted.want()
+        self._run_times.add(trio.current_time() - began_s)
         return run.grants
 
     def _next_candidates(self, connected: Collection[AgentId]) -> list[AgentId]:

@@ -69,9 +69,11 @@ class FrameworkStream:
         state: ClusterState,
         events_max: int,
         closed: Callable[[FrameworkStream, str], None],
+        told: Callable[[Sequence[Event]], None] = lambda events: None,
     ) -> None:
         """``closed`` is told once, with the reason, when it ends on its own side:
-        ``gone`` (the client went) or ``slow`` (too many events were waiting)."""
+        ``gone`` (the client went) or ``slow`` (too many events were waiting).
+        ``told`` hears of what is received."""
         self.framework_id = framework_id
         self.subscription = subscription
         self.updates: dict[TaskKey | bytes, bytes] = {}
@@ -80,6 +82,7 @@ class FrameworkStream:
         self._state = state
         self._events_max = events_max
         self._closed = closed
+        self._told = told
         self._orphans_seen: tuple[TaskStatus, ...] = ()
         self._orphans_by_uuid: dict[bytes, TaskStatus] = {}
         self._items: deque[Item] = deque()
@@ -127,6 +130,7 @@ class FrameworkStream:
         while True:
             events = self._take()
             if events:
+                self._told(events)
                 return events
             if self._ended:
                 raise trio.EndOfChannel

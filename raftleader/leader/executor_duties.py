@@ -91,7 +91,10 @@ class ExecutorDuties:
 
     def pass_on(self, agent_id: AgentId, message: FromExecutor) -> None:
         """An executor's message for its scheduler."""
-        self._counts["messages_from_executors"] += 1
+        framework = self._state.frameworks.get(message.framework_id)
+        is_told = framework is not None and framework.connected
+        how = "messages_from_executors" if is_told else "messages_for_nobody"
+        self._counts[how] += 1
         event = Message(
             agent_id=agent_id, executor_id=message.executor_id, data=message.data
         )
@@ -114,6 +117,7 @@ class ExecutorDuties:
                 fresh.append(report)
         if not fresh:
             return
+        self._counts["executor_reports"] += len(fresh)
         uuids = [report.uuid for report in fresh]
         # An end that the log did not wait for goes there all the same: repeated, it
         # must not end a later executor of that name.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
+from raftleader.leader.figures import Figures
 from raftleader.leader.tickets import Settled
 from raftleader.loop_lag import LoopLag
 from raftleader.protocol.ids import AgentId, FrameworkId
@@ -82,6 +83,11 @@ class LeaderNode(Protocol):
     @property
     def loop_lag(self) -> LoopLag:
         """How late the event loop is."""
+
+    @property
+    def figures(self) -> Figures:
+        """What this node counted while it led, to be read, and added to by whoever
+        serves frameworks."""
 
     def events_counted(self) -> Mapping[str, int]:
         """What happened since the start, by name."""

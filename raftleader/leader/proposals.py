@@ -28,6 +28,7 @@ from raftleader.errors import (
     RaftLeaderError,
 )
 from raftleader.leader.cluster_clock import ClusterClock
+from raftleader.leader.figures import Times
 from raftleader.leader.tickets import PendingTicket, Settled
 from raftleader.protocol.ids import NodeId
 from raftleader.replication.interface import ReplicatedLog
@@ -65,8 +66,10 @@ class Proposals:
         entry_bytes_max: int = limits.ENTRY_BYTES_MAX,
         batches_in_flight: int = BATCHES_IN_FLIGHT,
         spacing_s: float = BATCH_SPACING_S,
+        commit_times: Times | None = None,
     ) -> None:
-        """``leader`` is asked where a command should go that we cannot take."""
+        """``leader`` is asked where a command should go that we cannot take;
+        ``commit_times`` are those from proposing an entry until it is applied."""
         self._log = log
         self._node_id = node_id
         self._term = term
@@ -77,6 +80,7 @@ class Proposals:
         self._entry_bytes_max = entry_bytes_max
         self._batches_in_flight = batches_in_flight
         self._spacing_s = spacing_s
+        self._commit_times = commit_times or Times()
         self._waiting: deque[PendingTicket] = deque()
         self._waiting_bytes = 0
         self._arrived = trio.Event()
@@ -144,6 +148,7 @@ class Proposals:
             # From the take to the log's own queue there is no checkpoint: another
             # worker cannot overtake us.
             self._in_flight[number] = batch
+            proposed_s = trio.current_time()
             try:
                 applied = await self._log.propose(
                     self._encode(batch),
@@ -161,6 +166,7 @@ class Proposals:
                 )
             else:
                 assert isinstance(applied, Applied)
+                self._commit_times.add(trio.current_time() - proposed_s)
                 self._settle_with(batch, applied)
             # Left in place when cancelled: ``close`` then tells them.
             self._in_flight.pop(number, None)

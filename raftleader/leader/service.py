@@ -19,6 +19,7 @@ import trio
 from raftleader.errors import NotLeaderError, RaftLeaderError
 from raftleader.leader.agent_sessions import AgentSessions
 from raftleader.leader.cluster_clock import ClusterClock
+from raftleader.leader.figures import Figures
 from raftleader.leader.interface import EventStream, Observer, Ticket
 from raftleader.leader.operation_answers import operation_answers
 from raftleader.leader.proposals import Proposals
@@ -62,6 +63,7 @@ class LeaderService:
             until the log runs.
         counts: What happened since the start, by name, for metrics.
         loop_lag: How late the event loop is.
+        figures: What this node counted while it led.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class LeaderService:
         """
         self.counts: Counter[str] = counts if counts is not None else Counter()
         self.loop_lag = loop_lag or LoopLag(math.inf)
+        self.figures = Figures()
         self._log = log
         self._replica = replica
         self._clock = clock
@@ -119,7 +122,9 @@ class LeaderService:
             term=leadership.term,
             clock=self._clock,
             leader=lambda: self.leader_address,
+            commit_times=self.figures.commit,
         )
+        begun_s = trio.current_time()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._cancel_when_lost, leadership, nursery)
@@ -134,7 +139,9 @@ class LeaderService:
                     leader=self._leader_info(),
                     settings=self._settings,
                     counts=self.counts,
+                    figures=self.figures,
                 )
+                self.figures.begin.add(trio.current_time() - begun_s)
                 # No checkpoint since BeginTerm was applied: the term's services
                 # have seen the state, and from here on hear of every change.
                 self._term = term

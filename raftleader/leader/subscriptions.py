@@ -17,6 +17,7 @@ from raftleader import limits
 from raftleader.errors import NotLeaderError, RaftLeaderError
 from raftleader.leader.deliveries import Deliveries
 from raftleader.leader.event_streams import FrameworkStream, new_stream_id
+from raftleader.leader.figures import Figures, FrameworkFigures
 from raftleader.leader.submitting import Submit
 from raftleader.leader.update_retries import UpdateRetries
 from raftleader.protocol.ids import FrameworkId
@@ -56,8 +57,10 @@ class Subscriptions:
         events_max: int = limits.STREAM_EVENTS_MAX,
         heartbeat_interval_s: float = limits.HEARTBEAT_INTERVAL_S,
         counts: Counter[str] | None = None,
+        figures: Figures | None = None,
     ) -> None:
         self.counts: Counter[str] = counts if counts is not None else Counter()
+        self._figures = figures or Figures()
         self._state = state
         self._leader = leader
         self._rng = rng
@@ -85,6 +88,9 @@ class Subscriptions:
         """
         if self._is_closed:
             raise NotLeaderError(None)
+        framework = self._state.frameworks.get(framework_id)
+        is_known = framework is not None
+        figures = self._figures.of(framework_id) if is_known else FrameworkFigures()
         stream = FrameworkStream(
             framework_id,
             subscription,
@@ -92,8 +98,8 @@ class Subscriptions:
             state=self._state,
             events_max=self._events_max,
             closed=self._stream_closed,
+            told=figures.on_events,
         )
-        framework = self._state.frameworks.get(framework_id)
         if framework is None:
             stream.end("Framework has been removed")
             return stream

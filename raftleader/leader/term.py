@@ -22,6 +22,7 @@ from raftleader.leader.agent_duties import AgentDuties
 from raftleader.leader.allocation import Allocation
 from raftleader.leader.cluster_clock import ClusterClock
 from raftleader.leader.event_streams import FrameworkStream
+from raftleader.leader.figures import Figures, Queues
 from raftleader.leader.interface import Observer
 from raftleader.leader.liveness import Liveness
 from raftleader.leader.proposals import Proposals
@@ -73,10 +74,13 @@ class LeadingTerm:
         leader: LeaderInfo,
         settings: LeaderSettings,
         counts: Counter[str],
+        figures: Figures | None = None,
     ) -> None:
         self._state = state
         self._proposals = proposals
         self._settings = settings
+        self._figures = figures = figures or Figures()
+        figures.begin_term(state.frameworks)
         self._observers: dict[int, tuple[Observer, Callable[[], None] | None]] = {}
         self._observer_numbers = itertools.count()
         submit = proposals.submit
@@ -98,6 +102,7 @@ class LeadingTerm:
             events_max=settings.stream_events_max,
             heartbeat_interval_s=settings.heartbeat_interval_s,
             counts=counts,
+            figures=figures,
         )
         self._allocation = Allocation(
             state,
@@ -110,6 +115,12 @@ class LeadingTerm:
             region=settings.region,
             offer_timeout_s=settings.offer_timeout_s,
             counts=counts,
+            figures=figures,
+        )
+        figures.queues = Queues(
+            commands=lambda: len(proposals),
+            agents=self._allocation.waiting,
+            filters=self._allocation.filters_by_role,
         )
         self._timers = Timers(state, clock=clock, submit=submit)
         self._liveness = Liveness(
@@ -150,6 +161,7 @@ class LeadingTerm:
 
     def on_applied(self, applied: Applied) -> None:
         """Derive effects from the rows an entry touched. On the hot path."""
+        self._figures.on_applied(applied, self._state.frameworks)
         touched = applied.touched
         self.subscriptions.on_applied(touched)
         self.duties.on_applied(touched)
@@ -175,6 +187,7 @@ class LeadingTerm:
 
     def close(self) -> None:
         """The term is over: streams end, sessions are left to the next leader."""
+        self._figures.end_term()
         self.subscriptions.close()
         self.duties.end()
         observers, self._observers = self._observers, {}

@@ -14,6 +14,7 @@ import trio
 from raftleader.api.app import build_handler
 from raftleader.errors import NotLeaderError, RaftLeaderError
 from raftleader.httpd.messages import Answer, Promise, Reply, Request, Response, Stream
+from raftleader.leader.figures import Figures
 from raftleader.leader.interface import Observer
 from raftleader.leader.operation_answers import operation_answers
 from raftleader.leader.tickets import Settled
@@ -110,6 +111,7 @@ class FakeNode:
         self.group: Reconfigurable | None = None
         self.messages: list[tuple[FrameworkId, AgentId, str, bytes]] = []
         self.observers: list[tuple[Observer, Callable[[], None] | None]] = []
+        self.figures = Figures()
         self.commit(BeginTerm(http_address=self.http_address))
         self.commands.clear()
 
@@ -122,6 +124,7 @@ class FakeNode:
         applied = apply_entry(
             self.state, self.state.index + 1, TERM, encode_entry(entry)
         )
+        self.figures.on_applied(applied, self.state.frameworks)
         for observer, _ in tuple(self.observers):
             observer(applied)
         return applied.outcomes
