@@ -23,6 +23,8 @@ CALL_BYTES_MAX = 1024 * 1024
 _PARTS = frozenset(
     {"type", "executor_id", "framework_id", "subscribe", "update", "message"}
 )
+_WHOLE = "body"
+"""The path of what is wrong with a body as a whole."""
 _EITHER = f"{Media.JSON.value} or {Media.PROTOBUF.value}"
 
 
@@ -52,7 +54,7 @@ class ExecutorEndpoint:
         try:
             call = decode_call(request.body, media)
         except InvalidInputError as error:
-            return _problem(400, _words_for(error))
+            return _problem(400, _words_for(error, media))
         problem = _problem_of(call)
         if problem is not None:
             return _problem(400, f"Failed to validate Executor::Call: {problem}")
@@ -98,11 +100,21 @@ class ExecutorEndpoint:
         return _problem(400, "Framework cannot be found")
 
 
-def _words_for(error: InvalidInputError) -> str:
-    if error.problem == "is required" and error.path in _PARTS:
-        problem = f"Expecting '{error.path}' to be present"
-        return f"Failed to validate Executor::Call: {problem}"
-    return f"Failed to convert the body into Call: {error}"
+def _words_for(error: InvalidInputError, media: Media) -> str:
+    is_json = media is Media.JSON
+    if error.path == _WHOLE:
+        what = "JSON" if is_json else "Call protobuf"
+        return f"Failed to parse body into {what}: {error.problem}"
+    if error.problem == "is required":
+        if error.path in _PARTS:
+            problem = f"Expecting '{error.path}' to be present"
+            return f"Failed to validate Executor::Call: {problem}"
+        how = "convert JSON" if is_json else "parse body"
+        missing = f"Missing required fields: {error.path}"
+        return f"Failed to {how} into Call protobuf: {missing}"
+    if error.path in ("type", "update.status.uuid", "update.status.source"):
+        return f"Failed to validate Executor::Call: {error}"
+    return f"Failed to convert JSON into Call protobuf: {error}"
 
 
 def _problem_of(call: Call) -> str | None:

@@ -109,5 +109,6 @@ def method_problem(request: Request, *allowed: str) -> Response | None:
     if request.method in allowed:
         return None
     names = ", ".join(allowed)
-    text = f"Expecting one of {{ '{names}' }}, received '{request.method}'\n"
+    quoted = "', '".join(allowed)
+    text = f"Expecting one of {{ '{quoted}' }}, but received '{request.method}'"
     return text_answer(405, text, ("Allow", names))

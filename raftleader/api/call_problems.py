@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from raftleader.errors import InvalidInputError
+from raftleader.protocol.json_v1_calls import DIFFERING_ID
 from raftleader.protocol.wire.media import Media
 
 _WHOLE = "body"
 """The path of what is wrong with a body as a whole."""
 _MISSING = "is required"
+_REQUIRED_BY_MESOS = frozenset({"acknowledge_operation_status.agent_id"})
+"""What is optional in the schema, and is asked for all the same."""
 
 
 def call_problem(error: InvalidInputError, media: Media) -> str:
@@ -15,11 +18,14 @@ def call_problem(error: InvalidInputError, media: Media) -> str:
     if error.path == _WHOLE:
         what = "JSON" if media is Media.JSON else "Call protobuf"
         return f"Failed to parse body into {what}: {error.problem}"
+    if error.problem == DIFFERING_ID:
+        problem = f"'framework_id' differs from '{error.path}'"
+        return f"Failed to validate scheduler::Call: {problem}"
     if error.problem != _MISSING:
         return f"Failed to validate scheduler::Call: {error}"
-    if "." in error.path:
+    if "." in error.path and error.path not in _REQUIRED_BY_MESOS:
         how = "convert JSON" if media is Media.JSON else "parse body"
         missing = f"Missing required fields: {error.path}"
         return f"Failed to {how} into Call protobuf: {missing}"
-    expected = f"Expecting '{error.path}' to be present"
+    expected = f"Expecting '{error.path.rpartition('.')[2]}' to be present"
     return f"Failed to validate scheduler::Call: {expected}"

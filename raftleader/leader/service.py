@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 import trio
+from msgspec.structs import replace
 
 from raftleader.errors import NotLeaderError, RaftLeaderError
 from raftleader.leader.agent_sessions import AgentSessions
@@ -245,7 +246,10 @@ class LeaderService:
             )
         else:
             statuses = implicit_reconciliation(self.state, framework)
+        now_ms = self._clock.now_ms()
         for status in statuses:
+            if not status.timestamp_ms:
+                status = replace(status, timestamp_ms=now_ms)
             subscriptions.put(framework_id, Update(status=status))
 
     async def reconcile_operations(

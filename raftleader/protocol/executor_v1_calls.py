@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from raftleader.protocol.executor_api import Beat, Call, SendMessage, Subscribe, Update
 from raftleader.protocol.ids import FrameworkId
 from raftleader.protocol.json_v1_calls import MESSAGE_BYTES_MAX
@@ -9,7 +11,9 @@ from raftleader.protocol.json_v1_fields import Fields, JsonObject
 from raftleader.protocol.json_v1_operations import UUID_BYTES
 from raftleader.protocol.json_v1_statuses import read_task_status, task_status_to_json
 from raftleader.protocol.json_v1_tasks import read_task_info, task_info_to_json
-from raftleader.protocol.tasks import TaskStatus
+from raftleader.protocol.tasks import Source, TaskStatus
+
+_SOURCES = frozenset(source.value for source in Source)
 
 
 def read_call(fields: Fields) -> Call:
@@ -34,7 +38,7 @@ def read_call(fields: Fields) -> Call:
             return Update(
                 executor_id=executor_id,
                 framework_id=framework_id,
-                status=_read_update(fields.required_child("update")),
+                status=_read_sent_update(fields.required_child("update")),
             )
         case "MESSAGE":
             body = fields.required_child("message")
@@ -47,6 +51,14 @@ def read_call(fields: Fields) -> Call:
             return Beat(executor_id=executor_id, framework_id=framework_id)
         case _:
             raise fields.invalid("type", f"{kind[:40]!r} is not the type of a call")
+
+
+def _read_sent_update(fields: Fields) -> TaskStatus:
+    """An update whose source is, without a word, that of Mesos' schema."""
+    read = _read_update(fields)
+    if fields.required_child("status").text("source") in _SOURCES:
+        return read
+    return replace(read, source=Source.LEADER)
 
 
 def _read_update(fields: Fields) -> TaskStatus:

@@ -38,6 +38,7 @@ from raftleader.protocol.scheduler_api import (
 
 MESSAGE_BYTES_MAX = 1024 * 1024
 """Largest message between a scheduler and an executor."""
+DIFFERING_ID = "must equal framework_id, or both must be unset"
 
 
 def read_call(fields: Fields) -> Call:
@@ -64,9 +65,7 @@ def _read_subscribe(fields: Fields, framework_id: str | None) -> Subscribe:
     described = body.required_child("framework_info")
     info = read_framework_info(described)
     if framework_id != info.id:
-        raise body.invalid(
-            "framework_info.id", "must equal framework_id, or both must be unset"
-        )
+        raise body.invalid("framework_info.id", DIFFERING_ID)
     return Subscribe(
         framework_info=info,
         framework_id=info.id,
@@ -81,7 +80,7 @@ def _read_update_framework(fields: Fields, framework_id: FrameworkId) -> Call:
     described = body.required_child("framework_info")
     info = read_framework_info(described)
     if framework_id != info.id:
-        raise body.invalid("framework_info.id", "must equal framework_id")
+        raise body.invalid("framework_info.id", DIFFERING_ID)
     return UpdateFramework(
         framework_id=framework_id,
         framework_info=info,

@@ -168,7 +168,8 @@ def reconciliation_status(
 
     A known task is answered with the state that is on its way, so that no later
     update can fall behind this answer. Of an unknown one we say what its agent lets
-    us conclude; frameworks that are not PARTITION_AWARE hear LOST.
+    us conclude; frameworks that are not PARTITION_AWARE hear LOST. That is true now:
+    its time is 0, for the caller to set.
     """
     key = (framework.id, task_id)
     task = state.tasks.get(key)
@@ -177,11 +178,21 @@ def reconciliation_status(
     completed = state.completed_tasks.get(key)
     if completed is not None:
         return _answer(
-            task_id, completed.state, completed.agent_id, "Latest task state"
+            task_id,
+            completed.state,
+            completed.agent_id,
+            "Latest task state",
+            timestamp_ms=completed.ended_ms,
         )
     for status in framework.orphan_updates:
         if status.task_id == task_id:
-            return _answer(task_id, status.state, status.agent_id, "Latest task state")
+            return _answer(
+                task_id,
+                status.state,
+                status.agent_id,
+                "Latest task state",
+                timestamp_ms=status.timestamp_ms,
+            )
 
     agent = None if agent_id is None else state.agents.get(agent_id)
     if agent_id in state.gone_agents:

@@ -57,9 +57,10 @@ def framework_problem(info: FrameworkInfo) -> str | None:
     if problem is not None:
         return problem
     if not 0 <= info.failover_timeout_ms <= FAILOVER_TIMEOUT_S_MAX * 1000:
+        sign = "-" if info.failover_timeout_ms < 0 else ""
         return (
             "The framework failover_timeout"
-            f" ({format_millis(abs(info.failover_timeout_ms))} s) is invalid:"
+            f" ({sign}{format_millis(abs(info.failover_timeout_ms))}) is invalid:"
             " it is negative or too large"
         )
     return None

@@ -16,7 +16,7 @@ UUID = base64.b64encode(bytes(range(16))).decode()
 ID = {"value": "x"}
 
 HEADERS: list[tuple[str, dict[str, Any], int, str]] = [
-    ("GET", {"method": "GET"}, 405, "Expecting one of { 'POST' }, received 'GET'"),
+    ("GET", {"method": "GET"}, 405, "Expecting one of { 'POST' }, but received 'GET'"),
     ("PUT", {"method": "PUT"}, 405, "received 'PUT'"),
     ("no content type", {"content_type": None}, 400, "'Content-Type' to be present"),
     (
@@ -101,7 +101,7 @@ BODIES: list[tuple[str, Any, str]] = [
     (
         "ids differ",
         subscription() | {"framework_id": ID},
-        "framework_id",
+        "Call: 'framework_id' differs from 'subscribe.framework_info.id'",
     ),
     (
         "only the inner id",
@@ -199,7 +199,7 @@ CALLS: list[tuple[str, dict[str, Any], int, str]] = [
         "ACKNOWLEDGE_OPERATION_STATUS",
         {"acknowledge_operation_status": {"uuid": UUID, "operation_id": ID}},
         400,
-        "agent_id",
+        "scheduler::Call: Expecting 'agent_id' to be present",
     ),
     (
         "ACKNOWLEDGE_OPERATION_STATUS",

@@ -176,12 +176,24 @@ async def bench(world: Any) -> AsyncIterator[Bench]:
             415,
             "Expecting 'Content-Type' of application/json or application/x-protobuf",
         ),
-        (b"{", {}, 400, "Failed to "),
-        (b"\xff\xff", {"content_type": PROTOBUF}, 400, "Failed to "),
+        (b"{", {}, 400, "Failed to parse body into JSON: "),
+        (
+            b"\xff\xff",
+            {"content_type": PROTOBUF},
+            400,
+            "Failed to parse body into Call protobuf",
+        ),
         ({}, {}, 400, "Expecting 'type' to be present"),
         (call("SUBSCRIBE"), {}, 400, "Expecting 'subscribe' to be present"),
         (call("UPDATE"), {}, 400, "Expecting 'update' to be present"),
         (call("MESSAGE"), {}, 400, "Expecting 'message' to be present"),
+        (
+            call("MESSAGE", message={}),
+            {},
+            400,
+            "Failed to convert JSON into Call protobuf: Missing required fields:"
+            " message.data",
+        ),
         ({"type": "HEARTBEAT"}, {}, 400, "Expecting 'executor_id' to be present"),
         (update(uuid=None), {}, 400, "Expecting 'uuid' to be present"),
         (update(uuid="YWJj"), {}, 400, "must be 16 bytes"),
@@ -199,6 +211,7 @@ async def bench(world: Any) -> AsyncIterator[Bench]:
             "Received Call from executor e of framework fw with invalid source,"
             " expecting 'SOURCE_EXECUTOR'",
         ),
+        (update(source=None), {}, 400, "with invalid source"),
         (
             update(state="TASK_STAGING"),
             {},

@@ -226,6 +226,7 @@ async def test_reconciliation_answers_without_uuid(autojump_clock, world, until)
         ("t1", TaskState.RUNNING, None, Reason.RECONCILIATION),
         ("t9", TaskState.UNKNOWN, None, Reason.RECONCILIATION),
     ]
+    assert answers[-1].timestamp_ms >= node.state.clock_ms > 0
 
 
 async def test_overload_is_refused_before_anything_is_taken(

@@ -55,7 +55,7 @@ SUBSCRIBE = {
         ),
         (
             SUBSCRIBE | {"framework_id": {"value": "f"}},
-            "subscribe.framework_info.id: must equal framework_id",
+            "Call: 'framework_id' differs from 'subscribe.framework_info.id'",
         ),
     ],
 )

@@ -113,7 +113,7 @@ def test_update_clears_filters_of_roles_that_want_offers_again(trial: Trial) -> 
         ({"roles": ("",)}, "Supplied FrameworkInfo is not valid: "),
         ({"roles": ("a", "a")}, "contains duplicate items: { a }"),
         ({"roles": ("a", "-b")}, "contains invalid role: Role '-b' is invalid"),
-        ({"failover_timeout_ms": -1}, "failover_timeout (0.001 s) is invalid"),
+        ({"failover_timeout_ms": -1}, "failover_timeout (-0.001) is invalid"),
         (
             {"offer_filters": {"a": ({},)}},
             "Resource quantities must contain at least one quantity",
