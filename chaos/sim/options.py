@@ -57,6 +57,29 @@ class Fault(enum.Enum):
         return self.name.lower().replace("_", " ")
 
 
+class Work(enum.Enum):
+    """A kind of work beside command tasks; the value is what happens, in words."""
+
+    RESERVATIONS = "frameworks reserve resources, and give them back"
+    VOLUMES = "frameworks make persistent volumes, use and destroy them"
+    GROUPS = "frameworks launch groups of tasks"
+    EXECUTORS = "frameworks launch tasks of executors of their own"
+    QUOTA = "an operator limits what a role may hold"
+    DRAINING = "an operator drains, deactivates and reactivates agents"
+    GONE = "an operator declares agents gone, and sets them up anew"
+    MAINTENANCE = "an operator plans maintenance, and carries it out"
+
+    @property
+    def label(self) -> str:
+        """Its name in tables and traces."""
+        return self.name.lower()
+
+
+WORK_PROBABILITY = 0.35
+"""Chance of a kind of work to be done in a run. It costs time, and what is not done
+leaves more of the run to what is."""
+NO_WORK_PROBABILITY = 0.25
+"""Chance of a run with command tasks only."""
 OFF_PROBABILITY = 0.35
 """Chance of a class to be off in a run: some twenty of the classes stay on."""
 FEW_PROBABILITY = 0.25
@@ -80,6 +103,7 @@ class Options:
         pause_s: Mean time between the beginnings of two faults.
         snapshot_entries: Entries after which a node makes a snapshot.
         keep_entries: Entries it keeps behind a snapshot for followers that are late.
+        work: What is done beside command tasks, in the order of ``Work``.
     """
 
     seed: int
@@ -94,9 +118,13 @@ class Options:
     latency_s: tuple[float, float]
     snapshot_entries: int
     keep_entries: int
+    work: tuple[Work, ...] = ()
 
     def is_on(self, fault: Fault) -> bool:
         return fault in self.faults
+
+    def does(self, work: Work) -> bool:
+        return work in self.work
 
     def __str__(self) -> str:
         """All of it, one line for the numbers and one for the faults."""
@@ -108,7 +136,8 @@ class Options:
             f" latency {self.latency_s[0]:g} to {self.latency_s[1]:g} s, snapshots"
             f" every {self.snapshot_entries} entries, {self.keep_entries} kept\n"
             f"on: {', '.join(fault.label for fault in self.faults) or 'no faults'}\n"
-            f"off: {', '.join(off) or 'none'}"
+            f"off: {', '.join(off) or 'none'}\n"
+            f"work: {', '.join(one.label for one in self.work) or 'command tasks'}"
         )
 
 
@@ -118,12 +147,14 @@ def draw_options(
     level: str,
     seconds: float,
     available: Collection[Fault] = tuple(Fault),
+    work: Collection[Work] = tuple(Work),
     agents: int = 5,
     frameworks: int = 3,
 ) -> Options:
     """The options of a seed: the same for the same arguments, everywhere.
 
-    ``available`` are the classes that the level can make at all.
+    ``available`` are the classes that the level can make at all, ``work`` what it can
+    do. What is done is drawn apart, so that a seed keeps its faults whatever we add.
     """
     rng = random.Random(f"options {level} {seed}")
     return Options(
@@ -139,7 +170,14 @@ def draw_options(
         latency_s=rng.choice(LATENCIES_S),
         snapshot_entries=rng.choice((15, 30, 50)),
         keep_entries=rng.choice((0, 5, 20)),
+        work=_draw_work(random.Random(f"work {level} {seed}"), work),
     )
+
+
+def _draw_work(rng: random.Random, possible: Collection[Work]) -> tuple[Work, ...]:
+    is_any = rng.random() >= NO_WORK_PROBABILITY
+    drawn = [work for work in Work if rng.random() < WORK_PROBABILITY]
+    return tuple(one for one in drawn if is_any and one in possible)
 
 
 def _draw_faults(rng: random.Random, available: Collection[Fault]) -> tuple[Fault, ...]:

@@ -18,6 +18,8 @@ from agent.machine import Machine
 from agent.machine.effects import (
     CancelStart,
     CloseSession,
+    DropVolumes,
+    LinkVolumes,
     Send,
     SetTimer,
     Signal,
@@ -38,15 +40,26 @@ from agent.machine.events import (
     StartFailed,
     Tick,
 )
+from agent.machine.launches import volumes_of
 from agent.machine.tasks import TaskTable
-from agent.records import Identity, ProcessMark, Record
+from agent.records import ExecutorRun, Identity, ProcessMark, Record
 from agent.recovery import compacted, fill_table, recover
 from agent.status_updates import TICK_INTERVAL_S
+from chaos.sim.fast.executors import Executors
 from chaos.sim.fast.network import Connection, Network
-from raftleader.protocol.agent_rpc import KillTasks, Refused, RunTasks, TaskOrder
+from raftleader.protocol.agent_rpc import (
+    Dismissed,
+    KillTasks,
+    Refused,
+    RunTasks,
+    TaskOrder,
+    VolumeName,
+)
 from raftleader.protocol.agents import AgentInfo
 from raftleader.protocol.ids import TaskKey
-from raftleader.protocol.resources import parse_resources
+from raftleader.protocol.resource_keys import kind_of_key
+from raftleader.protocol.resources import Resources, parse_resources
+from raftleader.state.outcomes import Refusal
 
 if TYPE_CHECKING:
     from chaos.sim.fast.agenda import Agenda
@@ -56,6 +69,10 @@ REDIAL_S, REDIAL_S_MAX = 0.2, 2.0
 """First and longest pause before a dial is repeated; doubled each time."""
 START_S = (0.0005, 0.08)
 """Between the order to start a process and its start."""
+REGISTRATION_MS, SHUTDOWN_MS = 3_000, 1_000
+"""What an executor has to subscribe, and to shut down."""
+INSTALL_S = 3.0
+"""At most so long after it was told that it is gone an agent is set up anew."""
 RECORDS_MAX = 400
 """Beyond, the checkpoint is compacted, as the real one is by size."""
 WALL_MS = 1_700_000_000_000
@@ -70,6 +87,9 @@ class SimAgent:
     Attributes:
         records, identity: What is on its disk.
         life: The present one; dead while the agent is down.
+        work_rng: For what executors do.
+        volumes: Folders of persistent volumes on its disk.
+        may_be_refused: An operator has given orders that may keep it out.
         fault_copies: Chance of an order of a leader to come twice, the second time
             late: a leader that did not hear repeats it, and a path may be slow.
     """
@@ -83,10 +103,15 @@ class SimAgent:
     rng: random.Random
     copied: Callable[[], object]
     counts: Counter[str]
+    work_rng: random.Random
+    volumes: set[VolumeName] = attrs.field(factory=set)
+    may_be_refused: bool = False
     fault_copies: float = 0.0
     records: list[Record] = attrs.field(factory=list)
     identity: Identity = attrs.field(init=False)
     life: AgentLife = attrs.field(init=False)
+    _streams: int = 0
+    _installed: int = 0
 
     def __attrs_post_init__(self) -> None:
         self.identity = Identity(key=f"key-{self.name}")
@@ -106,7 +131,23 @@ class SimAgent:
         """The process dies, and its tasks' processes with it."""
         if self.life.is_alive:
             self.life.running.clear()
+            self.life.executors.running.clear()
             self.network.died(self.life)
+
+    def install(self) -> None:
+        """Set it up anew, with an empty disk: a machine under another name."""
+        self.crash()
+        self._installed += 1
+        self.identity = Identity(key=f"key-{self.name}-{self._installed}")
+        self.records = []
+        self.volumes.clear()
+        self.counts["agents set up anew"] += 1
+        self.start()
+
+    def new_stream(self) -> int:
+        """Names a stream of an executor; never again."""
+        self._streams += 1
+        return self._streams
 
 
 @attrs.define(eq=False)
@@ -126,12 +167,14 @@ class AgentLife:
         self.name = agent.name
         self.is_alive = False
         self.running: dict[TaskKey, _Running] = {}
+        self.executors = Executors(self, agent.work_rng)
         self._starting: dict[TaskKey, TaskOrder] = {}
         self._sessions: dict[int, Connection] = {}
         self._numbers: dict[Connection, int] = {}
         self._redial_s: dict[str, float] = {}
         self._count = 0
         self._starts = 0
+        self._is_dismissed = False
 
     def begin(self) -> None:
         agent = self.agent
@@ -147,6 +190,8 @@ class AgentLife:
             resources=parse_resources(agent.resources),
         )
         self.machine = Machine(agent.identity, info, table)
+        self.machine.executors.registration_timeout_ms = REGISTRATION_MS
+        self.machine.executors.shutdown_grace_ms = SHUTDOWN_MS
         self.turn(restarted)
         for node in agent.nodes:
             self._dial(node)
@@ -200,6 +245,19 @@ class AgentLife:
             delay_s = 6.0 * agent.rng.random() ** 2
             agent.agenda.after(delay_s, self._take_copy, number, message)
 
+    def _dismissed(self, problem: str) -> None:
+        """The machine has closed the session. One that is gone is set up anew."""
+        agent = self.agent
+        if not agent.may_be_refused:
+            agent.judge.failed(f"{self.name} was dismissed: {problem}")
+        elif problem == Refusal.AGENT_GONE.value and not self._is_dismissed:
+            self._is_dismissed = True
+            agent.agenda.after(INSTALL_S * agent.work_rng.random(), self._install)
+
+    def _install(self) -> None:
+        if self.agent.life is self:
+            self.agent.install()
+
     def _take_copy(self, number: int, message: object) -> None:
         if self.is_alive and number in self._sessions:
             self._take(number, message)
@@ -210,6 +268,8 @@ class AgentLife:
         if isinstance(message, RunTasks | KillTasks):
             effects = [type(one).__name__ for one in turn.effects if _acts(one)]
             self.agent.judge.ordered(self.name, message.term, before, effects)
+        elif isinstance(message, Dismissed) and message.term >= before:
+            self._dismissed(message.problem)
 
     def closed(self, connection: Connection) -> None:
         number = self._numbers.pop(connection, None)
@@ -261,21 +321,40 @@ class AgentLife:
                 case StartTask(order, _):
                     key = (order.framework_id, order.task.task_id)
                     self._starting[key] = order
+                    self._use(order.task.resources)
                     agent.agenda.after(
                         agent.rng.uniform(*START_S), self._start, key, order
                     )
-                case CancelStart(key):
+                case CancelStart(key) if not isinstance(key, ExecutorRun):
                     if self._starting.pop(key, None) is not None:
-                        agent.agenda.after(0.0, self._event, StartCancelled(key))
-                case SignalTask(key, signal):
+                        agent.agenda.after(0.0, self.event, StartCancelled(key))
+                case SignalTask(key, signal) if not isinstance(key, ExecutorRun):
                     self._signal(key, signal)
                 case SetTimer(key, after_ms):
-                    agent.agenda.after(after_ms / 1000, self._event, GraceOver(key))
+                    agent.agenda.after(after_ms / 1000, self.event, GraceOver(key))
                 case CloseSession(session, _, _):
                     self._close(session)
+                case LinkVolumes(_, resources):
+                    self._use(resources)
+                case DropVolumes(kept):
+                    dropped = agent.volumes.difference(kept)
+                    agent.volumes -= dropped
+                    agent.judge.dropped(agent, dropped)
+                case _:
+                    self.executors.perform(effect)
         return turn
 
-    def _event(self, event: Event) -> None:
+    def _use(self, resources: Resources) -> None:
+        """The folders of these volumes are made, if they are not there."""
+        for key in volumes_of(resources).scalars:
+            kind = kind_of_key(key)
+            assert kind.volume is not None
+            name = VolumeName(role=kind.role, id=kind.volume.id)
+            self.agent.volumes.add(name)
+            self.agent.counts["volumes used"] += 1
+
+    def event(self, event: Event) -> None:
+        """Handle it, if it is not too late."""
         if self.is_alive:
             self.turn(event)
 

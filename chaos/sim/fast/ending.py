@@ -15,6 +15,7 @@ from chaos.checkers.nothing_answered_lost import nothing_answered_lost
 from chaos.checkers.offers_known import offers_known
 from chaos.checkers.updates_delivered import UpdatesDelivered
 from chaos.results import Verdict
+from chaos.sim.fast.ending_work import judge_work, least_of
 from chaos.sim.fast.framework import SimFramework
 from chaos.sim.fast.leader import LeaderTerm
 from chaos.sim.fast.world import World
@@ -37,7 +38,7 @@ def report_of(world: World) -> Report:
     judge, options = world.judge, world.options
     _judge_end(world)
     counts = _counts(world)
-    lacking = enough_seen(counts, LEAST).problems
+    lacking = enough_seen(counts, LEAST | least_of(options.work)).problems
     verdict = Verdict.UNKNOWN if lacking else Verdict.VALID
     if judge.violations:
         verdict = Verdict.INVALID
@@ -57,7 +58,7 @@ def report_of(world: World) -> Report:
 
 
 def _judge_end(world: World) -> None:
-    judge, now_s = world.judge, world.agenda.now_s
+    judge, now_s, options = world.judge, world.agenda.now_s, world.options
     judge.report(
         CallbacksSettled.name,
         judge.callbacks.ended(min(now_s - ASKED_S, world.heals_at_s + ASKED_S)),
@@ -75,6 +76,8 @@ def _judge_end(world: World) -> None:
             judge.observe(node.name, node.life.machine.state)
     _judge_log(world, state)
     _judge_frameworks(world, leader)
+    if options.work:
+        judge_work(world, state, state.clock_ms - RECENT_MS)
 
 
 def _judge_log(world: World, state: ClusterState) -> None:

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import attrs
 
 from chaos.sim.fast.framework_life import FrameworkLife
+from chaos.sim.fast.framework_work import FrameworkWork
 from chaos.sim.fast.network import Network
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, FrameworkId, TaskId
-from raftleader.protocol.offers import Launch, Offer
+from raftleader.protocol.offers import Launch, LaunchGroup, Offer, Operation
 from raftleader.protocol.resources import Resources
 from raftleader.protocol.scheduler_api import Accept, Kill, Update
 from raftleader.protocol.tasks import CommandInfo, TaskInfo, TaskState, TaskStatus
@@ -50,6 +51,7 @@ class SimFramework:
         heard_of: Tasks that it had news of.
         offers_received: Offers, also those that came again on a new stream.
         lost_answers: So many answers to ACCEPTs are lost from now on.
+        work: What it does beside command tasks; None if nothing.
     """
 
     name: str
@@ -60,6 +62,8 @@ class SimFramework:
     rng: random.Random
     counts: Counter[str]
     failover_timeout_ms: int
+    role: str = "*"
+    work: FrameworkWork | None = None
     id: FrameworkId | None = None
     wanted: int = 0
     is_growing: bool = True
@@ -87,6 +91,7 @@ class SimFramework:
             user="user",
             name=self.name,
             id=self.id,
+            roles=(self.role,),
             failover_timeout_ms=self.failover_timeout_ms,
         )
 
@@ -113,7 +118,7 @@ class SimFramework:
     def grow(self) -> None:
         """Want a task now and then."""
         if self.is_growing:
-            self.wanted += 1
+            self.wanted += 1 if self.work is None else self.work.appetite()
             self.life.consider()
             self.agenda.after(self.rng.expovariate(1 / APPETITE_S), self.grow)
 
@@ -121,6 +126,8 @@ class SimFramework:
         """Its id is refused for ever: all its instances give up, and one registers
         anew."""
         self.id = None
+        if self.work is not None:
+            self.work.removed()
         self.crash()
         self.agenda.after(0.1, self.start)
 
@@ -131,20 +138,35 @@ class SimFramework:
         rest = offers[0].resources
         for offer in offers[1:]:
             rest += offer.resources
+        work = self.work
+        operations: list[Operation] = []
+        if work is not None:
+            rest = work.convert(framework_id, offers[0].agent_id, rest, operations)
         tasks: list[TaskInfo] = []
-        for _ in range(min(self.wanted, self.rng.randint(1, 3))):
+        count = min(self.wanted, self.rng.randint(1, 3))
+        is_group = work is not None and work.wants_group(count)
+        for _ in range(count):
             task = self._task(offers[0].agent_id, rest)
             if task is None:
                 break
+            if work is not None:
+                task = work.dress(framework_id, task, rest, is_group=is_group)
             rest -= task.resources
+            if task.executor is not None:
+                rest -= task.executor.resources
             tasks.append(task)
         self.wanted -= len(tasks)
         for task in tasks:
             self.asked[task.task_id] = framework_id
+        if work is not None:
+            operation = work.launch(framework_id, tasks, rest, is_group=is_group)
+            operations.append(operation)
+        else:
+            operations.append(Launch(tasks=tuple(tasks)))
         return Accept(
             framework_id=framework_id,
             offer_ids=tuple(offer.id for offer in offers),
-            operations=(Launch(tasks=tuple(tasks)),),
+            operations=tuple(operations),
             refuse_ms=self.rng.choice((0, 5_000, 20_000)),
         )
 
@@ -174,8 +196,12 @@ class SimFramework:
 
     def answered(self, call: Accept) -> None:
         """An ACCEPT was answered: its tasks will be heard of."""
+        if self.work is not None:
+            self.work.answered(call.operations)
         for operation in call.operations:
-            for task in operation.tasks if isinstance(operation, Launch) else ():
+            if not isinstance(operation, Launch | LaunchGroup):
+                continue
+            for task in operation.tasks:
                 self.acked.add(task.task_id)
                 self.judge.accepted(call.framework_id, task.task_id)
 

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from chaos.sim.fast.leader_streams import Answered, Asked
+from chaos.sim.fast.leader_streams import Answered, Asked, FrameworkCall
 from chaos.sim.fast.network import Connection
-from raftleader.api.commands import LoggedCall
 from raftleader.protocol.ids import OfferId
-from raftleader.protocol.scheduler_api import Accept, Decline, Reconcile
+from raftleader.protocol.scheduler_api import Accept, Decline
 
 if TYPE_CHECKING:
     from chaos.sim.fast.framework_life import FrameworkLife
@@ -24,7 +23,7 @@ CALLS_MAX = 200
 class _Pending:
     """A call without an answer; ``sent_s`` when it is on its way."""
 
-    call: LoggedCall | Reconcile
+    call: FrameworkCall
     sent_s: float | None = None
 
 
@@ -44,7 +43,7 @@ class Calls:
         self._pending: dict[int, _Pending] = {}
         self._number = 0
 
-    def call(self, call: LoggedCall | Reconcile) -> None:
+    def call(self, call: FrameworkCall) -> None:
         """Send it, and again until it is answered."""
         if len(self._pending) >= CALLS_MAX:
             self._pending.pop(next(iter(self._pending)))

@@ -9,14 +9,21 @@ from chaos.sim.fast.framework_calls import Calls
 from chaos.sim.fast.leader_streams import Answered, Unserved
 from chaos.sim.fast.network import Connection
 from raftleader.framework.session import Phase, Probe, Session
-from raftleader.protocol.ids import AgentId, OfferId
+from raftleader.protocol.ids import AgentId, FrameworkId, OfferId
 from raftleader.protocol.offers import Offer
 from raftleader.protocol.scheduler_api import (
+    AcceptInverseOffers,
     Acknowledge,
+    AcknowledgeOperation,
     Decline,
+    DeclineInverseOffers,
     Error,
+    InverseOffers,
+    Message,
     Offers,
+    OperationUpdate,
     Reconcile,
+    ReconcileOperations,
     Rescind,
     Revive,
     Subscribe,
@@ -222,6 +229,7 @@ class FrameworkLife:
                 framework.judge.rescinded(framework.name, offer_id)
                 self.held.pop(offer_id, None)
             case Update(status=status):
+                is_new = status.uuid is not None and status.uuid not in framework.seen
                 kill = framework.take(session.framework_id, message)
                 if status.uuid is not None:
                     assert status.agent_id is not None
@@ -235,6 +243,41 @@ class FrameworkLife:
                     )
                 if kill is not None:
                     self.calls.call(kill)
+                work = framework.work
+                if is_new and work is not None:
+                    for call in work.heard(
+                        session.framework_id,
+                        status,
+                        is_finishing=framework.is_finishing,
+                    ):
+                        self.calls.call(call)
+            case _:
+                self._take_other(session.framework_id, message)
+
+    def _take_other(self, framework_id: FrameworkId, message: Any) -> None:
+        framework = self.framework
+        match message:
+            case OperationUpdate(status=end):
+                assert framework.work is not None and end.operation_id is not None
+                framework.work.told(framework_id, end)
+                if end.uuid is not None:
+                    self.calls.call(
+                        AcknowledgeOperation(
+                            framework_id=framework_id,
+                            operation_id=end.operation_id,
+                            uuid=end.uuid,
+                        )
+                    )
+            case InverseOffers(inverse_offers=asked):
+                framework.counts["inverse offers"] += len(asked)
+                ids = tuple(one.id for one in asked)
+                is_yes = sum(ids[0].encode()) % 2 == 0
+                answer = AcceptInverseOffers if is_yes else DeclineInverseOffers
+                self.calls.call(
+                    answer(framework_id=framework_id, inverse_offer_ids=ids)
+                )
+            case Message():
+                framework.counts["messages"] += 1
 
     def _subscribed(self, event: Subscribed, now_s: float) -> None:
         framework = self.framework
@@ -347,6 +390,8 @@ class FrameworkLife:
         assert framework_id is not None
         if self.framework.rng.random() < RECONCILE_PROBABILITY:
             self.calls.call(Reconcile(framework_id=framework_id))
+            if self.framework.work is not None:
+                self.calls.call(ReconcileOperations(framework_id=framework_id))
         if self._is_suppressed:
             if self.framework.rng.random() < 0.5:
                 self.revive()

@@ -25,14 +25,18 @@ from chaos.checkers.offers_accounted import OffersAccounted
 from chaos.checkers.old_answers import OldAnswers
 from chaos.checkers.one_leader import OneLeader
 from chaos.checkers.one_vote import OneVote
+from chaos.checkers.operations_told import OperationsTold
+from chaos.checkers.quota_kept import QuotaKept
 from chaos.checkers.told_is_durable import Position, ToldIsDurable
 from chaos.checkers.updates_delivered import UpdatesDelivered
+from chaos.checkers.volumes_kept import VolumesKept
 from chaos.sim.fast.agenda import Agenda
 from chaos.sim.fast.trace import Trace
 from chaos.sim.report import Violation
 from raftleader.errors import InvalidInputError
+from raftleader.protocol.agent_rpc import VolumeName
 from raftleader.protocol.ids import FrameworkId, OfferId, TaskId, TaskKey
-from raftleader.protocol.offers import Offer
+from raftleader.protocol.offers import Offer, OperationStatus
 from raftleader.protocol.tasks import TaskStatus
 from raftleader.state.cluster import ClusterState
 from raftleader.state.commands import decode_entry
@@ -40,6 +44,7 @@ from raftleader.state.outcomes import Applied
 from raftleader.state.snapshot import digest
 
 if TYPE_CHECKING:
+    from chaos.sim.fast.agent import SimAgent
     from chaos.sim.fast.node_life import NodeLife
 
 DIGEST_EVERY = 16
@@ -77,11 +82,15 @@ class Judge:
         self.resources = NoResourceTwice()
         self.launches = LaunchesOnce()
         self.updates = UpdatesDelivered()
+        self.operations = OperationsTold()
+        self.quota = QuotaKept()
+        self.volumes = VolumesKept()
         self.deadlines = DeadlinesDurable()
         self.deposed = DeposedHarmless()
         self.callbacks = CallbacksSettled()
         self._seed = seed
         self._agenda = agenda
+        self._newest: ClusterState | None = None
 
     def report(self, checker: str, problems: Iterable[str]) -> None:
         """These are broken promises."""
@@ -218,6 +227,12 @@ class Judge:
             if problems:
                 self.report(NoResourceTwice.name, problems)
         self.updates.applied(touched.tasks, touched.frameworks, state)
+        self._newest = state
+        if touched.operations:
+            self.operations.applied(touched.operations, state)
+        if touched.offers and state.quotas:
+            problems = self.quota.applied(entry, touched.offers, state)
+            self.report(QuotaKept.name, problems)
         problems = self.deadlines.applied(entry, state, self._agenda.now_s)
         if problems:
             self.report(DeadlinesDurable.name, problems)
@@ -272,6 +287,12 @@ class Judge:
         if problems:
             self.report(DeposedHarmless.name, problems)
 
+    def dropped(self, agent: SimAgent, volumes: Iterable[VolumeName]) -> None:
+        """An agent deletes these volumes."""
+        agent_id = agent.identity.agent_id
+        problems = self.volumes.dropped(agent_id, volumes, self._newest)
+        self.report(VolumesKept.name, problems)
+
     # --- frameworks -----------------------------------------------------------------
 
     def subscribed(self, framework: str, framework_id: FrameworkId) -> None:
@@ -294,6 +315,14 @@ class Judge:
         problems = self.updates.heard(framework_id, status)
         if problems:
             self.report(UpdatesDelivered.name, problems)
+
+    def operation_told(
+        self, framework_id: FrameworkId, status: OperationStatus
+    ) -> None:
+        """The end of an operation reached its framework."""
+        problems = self.operations.heard(framework_id, status)
+        if problems:
+            self.report(OperationsTold.name, problems)
 
 
 class ErrorLog(logging.Handler):

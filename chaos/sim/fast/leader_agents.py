@@ -10,9 +10,15 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from chaos.sim.fast.leader_executors import ExecutorDuties
 from chaos.sim.fast.network import Connection
 from raftleader.errors import RaftLeaderError
-from raftleader.leader.agent_frames import kill_is_due, run_is_due
+from raftleader.leader.agent_frames import (
+    kill_is_due,
+    run_is_due,
+    run_messages,
+    volumes_message,
+)
 from raftleader.leader.agent_sync import (
     compare_tasks,
     digest_is_equal,
@@ -24,7 +30,9 @@ from raftleader.protocol.agent_rpc import (
     AgentHello,
     AgentUpdate,
     Dismissed,
+    ExecutorReports,
     FromAgent,
+    FromExecutor,
     FromNode,
     HeldTask,
     KillOrder,
@@ -32,16 +40,16 @@ from raftleader.protocol.agent_rpc import (
     NodeHello,
     Refused,
     Registered,
-    RunTasks,
     StatusUpdates,
     TaskDigest,
     TaskList,
     TaskListWanted,
-    TaskOrder,
     UpdatesCommitted,
 )
 from raftleader.protocol.ids import AgentId, TaskKey
+from raftleader.protocol.resources import Resources
 from raftleader.protocol.tasks import Reason, Source, TaskStatus
+from raftleader.state.cluster import Agent, ExecutorKey
 from raftleader.state.commands import LoseTasks, RegisterAgent, UpdateTasks
 from raftleader.state.outcomes import Outcome, Refusal, Registration, Rejected, Touched
 from raftleader.state.queries import unconfirmed_tasks, wanted_kills
@@ -57,7 +65,10 @@ class Session:
 
     Attributes:
         agent_id: Its id, once it is registered in the node's present term.
-        runs, kills: Orders that are not confirmed, and when they were sent last.
+        runs, kills, shutdowns: Orders that are not confirmed, and when they were sent
+            last.
+        volumes_told: What the volumes it knows are part of; None if it was told none.
+        untaken_s: When updates of it could not be taken.
     """
 
     node: NodeLife
@@ -70,6 +81,9 @@ class Session:
     is_registering: bool = False
     runs: dict[TaskKey, float] = attrs.field(factory=dict)
     kills: dict[TaskKey, float] = attrs.field(factory=dict)
+    shutdowns: dict[ExecutorKey, float] = attrs.field(factory=dict)
+    volumes_told: Resources | None = None
+    untaken_s: float = float("-inf")
     in_flight: set[bytes] = attrs.field(factory=set)
 
     def send(self, message: FromNode) -> None:
@@ -88,6 +102,8 @@ class Session:
         self.is_in_sync = self.is_registering = False
         self.runs.clear()
         self.kills.clear()
+        self.shutdowns.clear()
+        self.volumes_told = None
         self.in_flight = set()
         state = self.node.machine.state
         self.send(
@@ -115,6 +131,7 @@ class AgentDuties:
 
     Attributes:
         by_agent: Registered agents with an open session.
+        executors: What it owes their executors.
     """
 
     def __init__(self, leader: LeaderTerm) -> None:
@@ -124,6 +141,7 @@ class AgentDuties:
         self._state = leader.state
         self._term = leader.term
         self._lost_s: dict[AgentId, float] = {}
+        self.executors = ExecutorDuties(leader)
 
     def begin(self) -> None:
         """We lead: tell everybody."""
@@ -159,13 +177,22 @@ class AgentDuties:
         )
 
     def applied(self, touched: Touched) -> None:
-        """Send what this entry made due."""
+        """Send what this entry made due; volumes before the tasks that use them."""
+        for agent_id in touched.agents:
+            session = self.by_agent.get(agent_id)
+            if session is not None and agent_id in self._state.agents:
+                self._look_at_volumes(session, self._state.agents[agent_id])
         for key in touched.tasks:
             task = self._state.tasks.get(key)
             if task is not None:
                 session = self.by_agent.get(task.info.agent_id)
                 if session is not None:
                     self._look_at_task(session, key)
+                    self.executors.look_for_orphan(session, task)
+        for executor in touched.executors:
+            session = self.by_agent.get(executor[1])
+            if session is not None:
+                self.executors.look_at(session, executor)
         for agent_id in touched.agents:
             session = self.by_agent.get(agent_id)
             agent = self._state.agents.get(agent_id)
@@ -188,9 +215,13 @@ class AgentDuties:
                 self._tell_registered(session, session.agent_id)
             for orders in (session.runs, session.kills):
                 for key, sent_s in list(orders.items()):
-                    if sent_s <= due_s:
+                    if sent_s <= due_s and orders.get(key) == sent_s:
                         del orders[key]
                         self._look_at_task(session, key)
+            for executor, sent_s in list(session.shutdowns.items()):
+                if sent_s <= due_s:
+                    del session.shutdowns[executor]
+                    self.executors.look_at(session, executor)
 
     def register(self, session: Session) -> None:
         """Register the agent if the log does not know it as it is."""
@@ -207,14 +238,18 @@ class AgentDuties:
                 return
             session.is_registering = False
             if isinstance(result, Rejected):
+                problem = result.message or result.refusal.value
                 if result.refusal in (Refusal.AGENT_GONE, Refusal.MACHINE_DOWN):
-                    dismissed = Dismissed(term=self._term, problem=result.message)
-                    session.send(dismissed)
+                    session.send(Dismissed(term=self._term, problem=problem))
                 else:
-                    session.send(Refused(problem=result.message))
+                    session.send(Refused(problem=problem))
             elif not isinstance(result, RaftLeaderError):
                 assert isinstance(result.value, Registration)
-                self._registered(session, result.value.agent_id)
+                if result.value.agent_id in self._state.agents:
+                    self._registered(session, result.value.agent_id)
+                else:  # it came back to be drained, and that was all
+                    problem = Refusal.AGENT_GONE.value
+                    session.send(Dismissed(term=self._term, problem=problem))
 
         session.is_registering = True
         self._leader.submit(
@@ -232,8 +267,13 @@ class AgentDuties:
         elif isinstance(message, TaskList):
             session.is_in_sync = True
             self._take_list(session, agent_id, message)
+        elif isinstance(message, ExecutorReports):
+            self.executors.take_reports(session, agent_id, message)
+        elif isinstance(message, FromExecutor):
+            self.executors.pass_on(agent_id, message)
         elif isinstance(message, TaskDigest):
-            if digest_is_equal(self._state, agent_id, message.digest):
+            digests = (message.digest, message.executors)
+            if digest_is_equal(self._state, agent_id, *digests):
                 session.is_in_sync = True
             else:
                 session.send(TaskListWanted(term=self._term))
@@ -244,15 +284,25 @@ class AgentDuties:
         session.agent_id = agent_id
         self.by_agent[agent_id] = session
         self._tell_registered(session, agent_id)
+        self._look_at_volumes(session, self._state.agents[agent_id])
         for task in unconfirmed_tasks(self._state, agent_id):
             self._look_at_task(session, task.key)
         for task in wanted_kills(self._state, agent_id):
             self._look_at_task(session, task.key)
+        self.executors.registered(session, agent_id)
         self._leader.look_at_all()
 
     def _tell_registered(self, session: Session, agent_id: AgentId) -> None:
         session.registered_s = self._node.agenda.now_s
         session.send(Registered(term=self._term, agent_id=agent_id))
+
+    def _look_at_volumes(self, session: Session, agent: Agent) -> None:
+        """Agents without a disk have none, and need not hear of it."""
+        if agent.dynamic is not session.volumes_told and (
+            "disk" in agent.info.resources.scalars
+        ):
+            session.volumes_told = agent.dynamic
+            session.send(volumes_message(self._state, agent.id, term=self._term))
 
     def _look_at_task(self, session: Session, key: TaskKey) -> None:
         task = self._state.tasks.get(key)
@@ -268,13 +318,10 @@ class AgentDuties:
         if task is None or not run_is_due(task):
             session.runs.pop(key, None)
         elif key not in session.runs and key[0] in self._state.frameworks:
-            session.runs[key] = now_s
-            run = TaskOrder(
-                framework_id=key[0],
-                framework_name=self._state.frameworks[key[0]].info.name,
-                task=task.info,
-            )
-            session.send(RunTasks(term=self._term, orders=(run,)))
+            group = [(key[0], task_id) for task_id in task.group] or [key]
+            session.runs.update(dict.fromkeys(group, now_s))
+            for message in run_messages(self._state, group, term=self._term):
+                session.send(message)
 
     def _take_updates(
         self, session: Session, agent_id: AgentId, updates: tuple[AgentUpdate, ...]
@@ -302,7 +349,9 @@ class AgentDuties:
             if self._leader.is_over:
                 return  # the agent says it again, to the next leader
             session.in_flight.difference_update(uuids)
-            if not isinstance(result, RaftLeaderError):
+            if isinstance(result, RaftLeaderError):
+                session.untaken_s = self._node.agenda.now_s
+            else:
                 session.send(UpdatesCommitted(term=self._term, uuids=tuple(uuids)))
 
         self._leader.submit(UpdateTasks(agent_id=agent_id, updates=tuple(fresh)), told)
@@ -317,6 +366,7 @@ class AgentDuties:
                 for framework_id, task_id in difference.foreign
             )
             session.send(KillTasks(term=self._term, orders=orders))
+        self.executors.take_list(session, agent_id, message)
         if difference.lost:
             self._leader.submit(LoseTasks(agent_id=agent_id, tasks=difference.lost))
         if difference.returned:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 import msgspec
 
+from chaos.sim.fast.leader_operations import OperationNews
 from chaos.sim.fast.network import Connection
 from raftleader.api.commands import LoggedCall, command_of, subscription_of
 from raftleader.errors import RaftLeaderError
@@ -26,17 +27,23 @@ from raftleader.protocol.scheduler_api import (
     Heartbeat,
     LeaderInfo,
     Offers,
+    OperationUpdate,
     Reconcile,
+    ReconcileOperations,
     Rescind,
+    SendMessage,
     Subscribe,
     Subscribed,
     Update,
 )
 from raftleader.protocol.tasks import TaskStatus
+from raftleader.state.cluster import OperationKey
 from raftleader.state.commands import DisconnectFramework
 from raftleader.state.outcomes import Accepted, Outcome, Refusal, Subscription, Touched
 from raftleader.state.queries import (
+    executor_ids,
     first_pending_updates,
+    implicit_operation_reconciliation,
     implicit_reconciliation,
 )
 
@@ -46,12 +53,16 @@ if TYPE_CHECKING:
 HEARTBEAT_S = 5.0
 
 
+FrameworkCall = LoggedCall | Reconcile | ReconcileOperations | SendMessage
+"""What a framework may ask on its second connection."""
+
+
 class Asked(msgspec.Struct, frozen=True):
     """A call of a framework's, numbered so that its answer can be told."""
 
     number: int
     stream: int
-    call: LoggedCall | Reconcile
+    call: FrameworkCall
 
 
 class Answered(msgspec.Struct, frozen=True):
@@ -76,6 +87,7 @@ class Stream:
         number: Names it, as ``Mesos-Stream-Id`` does.
         updates: By task (by uuid, where there is none) the update that is on its way,
             and when it was sent last.
+        operations: Those whose end is on its way, and when it was sent last.
     """
 
     connection: Connection
@@ -84,6 +96,7 @@ class Stream:
     number: int
     updates: dict[TaskKey | bytes, tuple[bytes, float]] = attrs.field(factory=dict)
     rescinds_told: set[OfferId] = attrs.field(factory=set)
+    operations: dict[OperationKey, float] = attrs.field(factory=dict)
 
 
 class Streams:
@@ -95,6 +108,7 @@ class Streams:
         self._node = leader.node
         self._state = leader.state
         self._rng = rng
+        self._operations = OperationNews(leader, self)
         self._offers_sent: dict[OfferId, Stream] = {}
         self._suspects: dict[FrameworkId, int] = {}
         self._looked_s = self._heartbeat_s = leader.node.agenda.now_s
@@ -128,8 +142,12 @@ class Streams:
         stream = self.by_framework.get(call.framework_id)
         if stream is None or stream.number != asked.stream:
             self._node.clients.answer(connection, Answered(asked.number, 0))
-        elif isinstance(call, Reconcile):
+        elif isinstance(call, Reconcile | ReconcileOperations):
             self._reconcile(connection, asked.number, call)
+        elif isinstance(call, SendMessage):
+            agents = self._leader.agents
+            agents.executors.send(agents.by_agent.get(call.agent_id), call)
+            self._node.clients.answer(connection, Answered(asked.number, 202))
         else:
             self._submit(connection, asked.number, call)
 
@@ -148,7 +166,12 @@ class Streams:
 
         self._leader.submit(command_of(call), told)
 
-    def _reconcile(self, connection: Connection, number: int, call: Reconcile) -> None:
+    def _reconcile(
+        self,
+        connection: Connection,
+        number: int,
+        call: Reconcile | ReconcileOperations,
+    ) -> None:
         """Passes a barrier, then tells all from the state."""
         judge = self._node.judge
         asked_after = judge.newest_answer
@@ -160,9 +183,15 @@ class Streams:
             judge.read(self._node.name, asked_after, self._state.index)
             framework = self._state.frameworks.get(call.framework_id)
             stream = self.by_framework.get(call.framework_id)
-            if framework is not None and stream is not None:
+            if framework is None or stream is None:
+                pass
+            elif isinstance(call, Reconcile):
                 for status in implicit_reconciliation(self._state, framework):
-                    self._put(stream, Update(status=status))
+                    self.put(stream, Update(status=status))
+            else:
+                ends = implicit_operation_reconciliation(self._state, framework.id)
+                for end in ends:
+                    self.put(stream, OperationUpdate(status=end))
             self._node.clients.answer(connection, Answered(number, 202))
 
         self._node.asks.read(done)
@@ -200,17 +229,20 @@ class Streams:
             stream = self.by_framework.get(key[0])
             if stream is not None:
                 self._look_at_task(stream, key)
+        if touched.operations or touched.inverse_offers:
+            self._operations.applied(touched)
 
     def look(self) -> None:
         """Once a second: heartbeats, retries, subscriptions without a stream."""
         now_s = self._node.agenda.now_s
         for stream in list(self.by_framework.values()):
             if now_s - self._heartbeat_s >= HEARTBEAT_S:
-                self._put(stream, Heartbeat())
+                self.put(stream, Heartbeat())
             if any(
                 now_s - at_s >= UPDATE_RETRY_S for _, at_s in stream.updates.values()
             ):
                 self._repeat_updates(stream, now_s)
+        self._operations.look()
         if now_s - self._heartbeat_s >= HEARTBEAT_S:
             self._heartbeat_s = now_s
         if now_s - self._looked_s >= CONNECT_GRACE_S:
@@ -229,7 +261,7 @@ class Streams:
             return
         older = self.by_framework.get(framework_id)
         if older is not None:
-            self._put(older, Error(message=FAILED_OVER))
+            self.put(older, Error(message=FAILED_OVER))
         stream = Stream(
             connection,
             framework_id,
@@ -238,7 +270,7 @@ class Streams:
         )
         self.by_framework[framework_id] = stream
         self._node.clients.answer(connection, Answered(stream.number, 200))
-        self._put(
+        self.put(
             stream,
             Subscribed(
                 framework_id=framework_id,
@@ -255,6 +287,7 @@ class Streams:
                 and status in (self._state.tasks[key].pending[:1])
             )
             self._send_update(stream, key if is_of_row else None, status)
+        self._operations.begin(stream)
         self._leader.look_at_all()
 
     def _look_at_framework(self, stream: Stream) -> None:
@@ -290,17 +323,22 @@ class Streams:
                     role=row.role,
                     resources=row.resources,
                     agent=self._state.agents[row.agent_id].info,
+                    executor_ids=executor_ids(
+                        self._state, row.framework_id, row.agent_id
+                    ),
                 )
             )
         if offers:
-            self._put(stream, Offers(offers=tuple(offers)))
+            self.put(stream, Offers(offers=tuple(offers)))
 
     def _tell_rescinds(self, stream: Stream) -> None:
         framework = self._state.frameworks.get(stream.framework_id)
         for rescinded in framework.rescinds if framework is not None else ():
+            if rescinded.is_inverse:
+                continue
             if rescinded.offer_id not in stream.rescinds_told:
                 stream.rescinds_told.add(rescinded.offer_id)
-                self._put(stream, Rescind(offer_id=rescinded.offer_id))
+                self.put(stream, Rescind(offer_id=rescinded.offer_id))
 
     def _send_update(
         self, stream: Stream, key: TaskKey | None, status: TaskStatus
@@ -310,7 +348,7 @@ class Streams:
         known = stream.updates.get(name)
         if known is None or known[0] != status.uuid:
             stream.updates[name] = (status.uuid, self._node.agenda.now_s)
-            self._put(stream, Update(status=status))
+            self.put(stream, Update(status=status))
 
     def _repeat_updates(self, stream: Stream, now_s: float) -> None:
         old = {
@@ -328,7 +366,14 @@ class Streams:
         for name in old:
             del stream.updates[name]
 
-    def _put(self, stream: Stream, event: Event) -> None:
+    def tell(self, framework_id: FrameworkId, event: Event) -> None:
+        """Once, if the framework listens; else it is lost."""
+        stream = self.by_framework.get(framework_id)
+        if stream is not None:
+            self.put(stream, event)
+
+    def put(self, stream: Stream, event: Event) -> None:
+        """Send it."""
         self._node.network.send(stream.connection, 1, event)
 
     def _drop(self, stream: Stream, error: str | None) -> None:
@@ -336,7 +381,7 @@ class Streams:
         if self.by_framework.get(stream.framework_id) is stream:
             del self.by_framework[stream.framework_id]
         if error is not None:
-            self._put(stream, Error(message=error))
+            self.put(stream, Error(message=error))
         self._node.network.close(stream.connection, 1)
 
     def _disconnect(self, framework_id: FrameworkId, subscription: int) -> None:

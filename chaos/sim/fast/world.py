@@ -17,14 +17,16 @@ from chaos.sim.disk_file import CrashFaults
 from chaos.sim.fast.agenda import Agenda
 from chaos.sim.fast.agent import SimAgent
 from chaos.sim.fast.framework import SimFramework
+from chaos.sim.fast.framework_work import FrameworkWork
 from chaos.sim.fast.judge import Judge
 from chaos.sim.fast.means import Means
 from chaos.sim.fast.nemesis import Nemesis
 from chaos.sim.fast.network import Network
 from chaos.sim.fast.node import RESTART_S, SimNode
 from chaos.sim.fast.operator import Operator
+from chaos.sim.fast.orders import Orders
 from chaos.sim.fast.trace import Trace
-from chaos.sim.options import Fault, Options
+from chaos.sim.options import Fault, Options, Work
 from raftleader.replication.raft.configuration import Configuration, Peer
 from raftleader.replication.settings import RaftSettings
 
@@ -63,17 +65,19 @@ class World:
         self._known: dict[str, Configuration] = {}
         self.nodes = self._make_nodes()
         names = [node.name for node in self.nodes]
+        disk = ";disk:1000" if options.does(Work.VOLUMES) else ""
         self.agents = [
             SimAgent(
                 name=f"a{number}",
                 nodes=names,
-                resources=f"cpus:{self.rng.choice((2, 4))};mem:2048",
+                resources=f"cpus:{self.rng.choice((2, 4))};mem:2048{disk}",
                 agenda=self.agenda,
                 network=self.network,
                 judge=self.judge,
                 rng=self._fork(),
                 copied=self._count_copy,
                 counts=self.counts,
+                work_rng=self._work_rng(f"a{number}"),
             )
             for number in range(1, options.agents + 1)
         ]
@@ -90,6 +94,16 @@ class World:
             )
             for number in range(1, options.frameworks + 1)
         ]
+        self._employ()
+        self.orders = Orders(
+            work=options.work,
+            agenda=self.agenda,
+            trace=self.trace,
+            nodes=self.nodes,
+            agents=self.agents,
+            rng=self._work_rng("orders"),
+            counts=self.counts,
+        )
         self.operator = Operator(
             agenda=self.agenda,
             trace=self.trace,
@@ -111,6 +125,27 @@ class World:
 
     def _fork(self) -> random.Random:
         return random.Random(self.rng.getrandbits(64))
+
+    def _work_rng(self, name: str) -> random.Random:
+        """Chance for what is done beside command tasks: the rest of a run draws the
+        same with it and without."""
+        return random.Random(f"work fast {self.options.seed} {name}")
+
+    def _employ(self) -> None:
+        """Give frameworks what they do beside command tasks."""
+        rng = self._work_rng("frameworks")
+        for framework in self.frameworks if self.options.work else ():
+            is_web = framework is not self.frameworks[-1]
+            role = rng.choice(("web", "web", "web/api")) if is_web else "batch"
+            framework.role = role
+            framework.work = FrameworkWork(
+                framework.name,
+                role,
+                self.options.work,
+                self._work_rng(framework.name),
+                self.counts,
+                self.judge,
+            )
 
     def _count_copy(self) -> None:
         self.fired[Fault.DUPLICATE] += 1
@@ -180,6 +215,7 @@ class World:
             self.agenda.after(0.2 + 0.5 * self.rng.random(), framework.start)
             self.agenda.after(0.5 + self.rng.random(), framework.grow)
         self.agenda.after(1.0, self.nemesis.begin)
+        self.agenda.after(1.0, self.orders.begin)
         self.agenda.run_until(self.heals_at_s)
         self._heal()
         self.agenda.run_until(self.heals_at_s + min(GROW_S, 0.2 * self._rest_s()))
@@ -224,6 +260,7 @@ class World:
         """Choose who survives, end every fault, start what is to live."""
         self.nemesis.end()
         self.operator.end()
+        self.orders.end()
         self.survivors = self._choose_survivors()
         names = ", ".join(node.name for node in self.survivors)
         self.trace.note(f"everything heals; {names} survive")
