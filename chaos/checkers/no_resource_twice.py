@@ -6,7 +6,6 @@ from collections.abc import Iterable
 
 from raftleader.errors import InvalidInputError
 from raftleader.protocol.ids import AgentId
-from raftleader.protocol.resource_keys import ResourceKind
 from raftleader.protocol.resources import EMPTY, Resources
 from raftleader.state.cluster import Agent, ClusterState
 from raftleader.state.invariants import violations
@@ -60,8 +59,7 @@ class NoResourceTwice:
             ]
         announced = agent.info.resources
         if not agent.shrunk and not (
-            agent.total.contains(taken)
-            and announced.contains(taken.converted(ResourceKind.base))
+            agent.total.contains(taken) and announced.contains(taken.base())
         ):
             return [f"{where}: {taken} of {announced} are given"]
         return []

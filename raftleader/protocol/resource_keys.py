@@ -142,6 +142,12 @@ def kind_of_key(key: str) -> ResourceKind:
     return kind
 
 
+@lru_cache(maxsize=CACHED_KINDS_MAX)
+def base_key(key: str) -> str:
+    """The key of the base of the kind that ``key`` names."""
+    return key_of_kind(kind_of_key(key).base()) if "|" in key else key
+
+
 def is_too_long(kind: ResourceKind) -> bool:
     """Whether more is said of the resource than may be."""
     return len(_encoder.encode(kind)) > KIND_BYTES_MAX

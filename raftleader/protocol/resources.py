@@ -22,6 +22,7 @@ from raftleader.errors import InvalidInputError
 from raftleader.protocol.resource_keys import (
     CACHED_KINDS_MAX,
     ResourceKind,
+    base_key,
     is_exclusive_key,
     key_of_kind,
     kind_of_key,
@@ -211,6 +212,16 @@ class Resources(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         for key, items in self.sets.items():
             sets.setdefault(target(key), []).extend(items)
         return Resources.of(scalars, ranges, sets)
+
+    def base(self) -> Resources:
+        """What an agent must have for these to be made of: ``ResourceKind.base``."""
+        if self._is_plain():
+            scalars: dict[str, int] = {}
+            for key, millis in self.scalars.items():
+                name = base_key(key)
+                scalars[name] = scalars.get(name, 0) + millis
+            return Resources(_sorted(scalars))
+        return self.converted(ResourceKind.base)
 
     def total(self, name: str) -> int:
         """Thousandths of scalar ``name`` over all roles."""

@@ -47,7 +47,6 @@ from raftleader.protocol.offers import (
     UnsupportedOperation,
 )
 from raftleader.protocol.operator_values import Drain, MachineId, Quota, Window
-from raftleader.protocol.resource_keys import ResourceKind
 from raftleader.protocol.resources import EMPTY, Resources
 from raftleader.protocol.tasks import ExecutorInfo, TaskInfo, TaskState, TaskStatus
 
@@ -144,7 +143,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Everything on the machine, reserved and divided as it is now."""
         if not self.dynamic:
             return self.info.resources
-        base = self.dynamic.converted(ResourceKind.base)
+        base = self.dynamic.base()
         rest = self.info.resources.without(base)
         # A machine that came back too small: what was made of it comes first.
         return self.dynamic if rest is None else rest + self.dynamic
@@ -172,7 +171,7 @@ class Agent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     @property
     def is_too_small(self) -> bool:
         """Whether the machine has less than was made of it, or than its tasks hold."""
-        base = self.dynamic.converted(ResourceKind.base) if self.dynamic else EMPTY
+        base = self.dynamic.base() if self.dynamic else EMPTY
         return not (
             self.info.resources.contains(base) and self.total.contains(self.used)
         )

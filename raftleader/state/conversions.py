@@ -23,7 +23,6 @@ from raftleader.protocol.offers import (
     ShrinkVolume,
     Unreserve,
 )
-from raftleader.protocol.resource_keys import ResourceKind
 from raftleader.protocol.resources import Resources
 from raftleader.state.bounds import AGENT_KINDS_MAX
 from raftleader.state.reservations import plan_reserve, plan_unreserve
@@ -97,7 +96,7 @@ def plan_conversion(
     divided = divided_part(consumed, total)
     if divided is not None:
         return f"{divided} cannot be divided"
-    if consumed.converted(ResourceKind.base) != converted.converted(ResourceKind.base):
+    if consumed.base() != converted.base():
         return "Static reservations cannot be changed"
     after = total - consumed + converted
     if sum(1 for _ in keys_of(after)) > AGENT_KINDS_MAX:

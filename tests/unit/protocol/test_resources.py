@@ -5,8 +5,15 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from raftleader.errors import InvalidInputError
+from raftleader.protocol.resource_keys import (
+    Reservation,
+    ResourceKind,
+    VolumeInfo,
+    key_of_kind,
+)
 from raftleader.protocol.resources import (
     Resources,
     format_resources,
@@ -121,3 +128,21 @@ def test_text_that_cannot_be_read_is_named(text: str, named: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         parse_resources(text)
     assert caught.value.path == named
+
+
+def test_base_is_what_a_reserved_volume_is_made_of() -> None:
+    dynamic = ResourceKind(
+        name="disk",
+        reservations=(Reservation("STATIC", "a"), Reservation("DYNAMIC", "a/b")),
+    )
+    volume = replace(dynamic, volume=VolumeInfo("v", "data"), is_shared=True)
+    made = Resources.of(
+        {
+            key_of_kind(dynamic): 1000,
+            key_of_kind(volume): 500,
+            "disk(a)": 250,
+            "disk": 125,
+        }
+    )
+    assert made.base() == Resources.of({"disk": 125, "disk(a)": 1750})
+    assert made.base() == made.converted(ResourceKind.base)
