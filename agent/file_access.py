@@ -145,7 +145,9 @@ def _base_of(root: Path, virtual: str) -> tuple[Path, list[str]]:
     for base in bases.values():
         if f"{virtual}/".startswith(f"{base}/"):
             return base, virtual[len(str(base)) :].strip("/").split("/")
+    if not virtual:
+        raise InvalidInputError("path", "must not be empty")
     first, *rest = virtual.strip("/").split("/")
     if first not in bases:
-        raise InvalidInputError("path", f"must begin with {PREFIX}/")
+        raise FileNotFoundError(f"nothing of ours begins with {first!r}")
     return bases[first], rest

@@ -400,7 +400,7 @@ CONTAINER = {"value": "x", "parent": {"value": "c1"}}
         ({"type": "SET_LOGGING_LEVEL", "set_logging_level": {"level": 1}}, 400, ""),
         ({"type": "LIST_FILES"}, 400, "Expecting 'list_files' to be present"),
         ({"type": "LIST_FILES", "list_files": {}}, 400, "path: is required"),
-        ({"type": "LIST_FILES", "list_files": {"path": "/etc"}}, 400, "must begin"),
+        ({"type": "LIST_FILES", "list_files": {"path": "/etc"}}, 404, "no such file"),
         ({"type": "LIST_FILES", "list_files": {"path": "frameworks/x"}}, 404, ""),
         ({"type": "READ_FILE", "read_file": {"path": "frameworks"}}, 400, "offset"),
         (
