@@ -13,19 +13,22 @@ _REQUIRED_BY_MESOS = frozenset({"acknowledge_operation_status.agent_id"})
 """What is optional in the schema, and is asked for all the same."""
 
 
-def call_problem(error: InvalidInputError, media: Media) -> str:
-    """The text of a 400 for a scheduler call. It always names the field."""
+def call_problem(
+    error: InvalidInputError, media: Media, *, api: str = "scheduler"
+) -> str:
+    """The text of a 400 for a call of this API. It always names the field."""
+    invalid = f"Failed to validate {api}::Call: "
     if error.path == _WHOLE:
         what = "JSON" if media is Media.JSON else "Call protobuf"
         return f"Failed to parse body into {what}: {error.problem}"
     if error.problem == DIFFERING_ID:
         problem = f"'framework_id' differs from '{error.path}'"
-        return f"Failed to validate scheduler::Call: {problem}"
+        return f"{invalid}{problem}"
     if error.problem != _MISSING:
-        return f"Failed to validate scheduler::Call: {error}"
+        return f"{invalid}{error}"
     if "." in error.path and error.path not in _REQUIRED_BY_MESOS:
         how = "convert JSON" if media is Media.JSON else "parse body"
         missing = f"Missing required fields: {error.path}"
         return f"Failed to {how} into Call protobuf: {missing}"
     expected = f"Expecting '{error.path.rpartition('.')[2]}' to be present"
-    return f"Failed to validate scheduler::Call: {expected}"
+    return f"{invalid}{expected}"

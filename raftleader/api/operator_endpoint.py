@@ -8,11 +8,13 @@ from raftleader.api.answers import (
     problem_answer,
     text_answer,
 )
+from raftleader.api.call_problems import call_problem
 from raftleader.api.operator.calls import OperatorCalls
 from raftleader.errors import InvalidInputError, RaftLeaderError
 from raftleader.httpd.messages import Answer, Deferred, Request
 from raftleader.httpd.negotiation import accepted_media, content_media
 from raftleader.leader.interface import LeaderNode
+from raftleader.protocol.json_v1_fields import Fields
 from raftleader.protocol.wire.codec import read_message
 from raftleader.protocol.wire.media import Media
 from raftleader.protocol.wire.schema import labels_of
@@ -43,7 +45,8 @@ WITHOUT_BODY = frozenset(
 """Calls that are their type and nothing else. Any other has a field of its own."""
 
 _EITHER = f"{Media.JSON.value} or {Media.PROTOBUF.value}"
-_INVALID = "Failed to validate master::Call: "
+_API = "master"
+_INVALID = f"Failed to validate {_API}::Call: "
 
 
 class OperatorEndpoint:
@@ -74,10 +77,11 @@ class OperatorEndpoint:
             return text_answer(415, f"Expecting 'Content-Type' of {_EITHER}")
         try:
             call = read_message(content, CALL, request.body)
+            return self._answer_call(call, request)
         except InvalidInputError as error:
-            what = "JSON" if content is Media.JSON else "Call protobuf"
-            text = f"Failed to parse body into {what}: {error.problem}"
-            return text_answer(400, text)
+            return text_answer(400, call_problem(error, content, api=_API))
+
+    def _answer_call(self, call: Fields, request: Request) -> Answer | Deferred:
         kind = call.text("type")
         if kind is None or kind not in labels_of("master.Call.Type"):
             return text_answer(400, f"{_INVALID}Expecting 'type' to be present")

@@ -295,6 +295,28 @@ async def test_volume_is_made_resized_and_deleted(client: Any) -> None:
     assert (await operate("DESTROY_VOLUMES", volumes=[volume(80)]))[0] in (400, 409)
 
 
+async def test_call_that_lacks_something_is_refused_in_mesos_words(
+    client: Any,
+) -> None:
+    assert await status_and_text(client, "RESERVE_RESOURCES", {}) == (
+        400,
+        "Failed to convert JSON into Call protobuf: Missing required fields:"
+        " reserve_resources.agent_id",
+    )
+    body = write_message(Media.PROTOBUF, "master.Call", {"type": "TEARDOWN"})
+    body += b"\x82\x01\x00"  # the field teardown, with nothing in it
+    answer = await client.ask(
+        "POST", "/api/v1", body, content_type="application/x-protobuf"
+    )
+    text = "Failed to parse body into Call protobuf: "
+    assert (answer.status, answer.body.decode()[: len(text)]) == (400, text)
+    status, text = await status_and_text(
+        client, "REMOVE_QUOTA", {"role": {"nothing": 1}}
+    )
+    assert status == 400
+    assert text.startswith("Failed to validate master::Call: remove_quota.role: ")
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "name"),
     [
