@@ -56,9 +56,16 @@ class TcpLink:
         except FrameTooLargeError:
             self._close()
             raise
-        async with self._turn:  # fair, and the checkpoint of this call
+        try:
+            self._turn.acquire_nowait()
+        except trio.WouldBlock:
+            await self._turn.acquire()  # fair
+        try:
+            await trio.lowlevel.checkpoint_if_cancelled()
             self._check_open()
             await self._write(data)
+        finally:
+            self._turn.release()
 
     async def receive(self) -> bytes:
         if self._arrived:

@@ -43,6 +43,8 @@ from raftleader.limits import PIPELINED_REQUESTS_MAX
 
 IDLE_TIMEOUT_S = 120.0
 """A connection without a request, or a request that does not get complete."""
+WATCH_S = 1.0
+"""Between two looks whether that is over, when it is not known yet."""
 LINGER_S = 2.0
 """After the last answer we read on for so long: closing with unread bytes would
 reset the connection, and the client might never see the answer."""
@@ -89,6 +91,10 @@ class Connection:
         self._takes_promises = True
         self._has_seen_end = False
         self._request_began_s: float | None = None
+        self._heard_s = trio.current_time()
+        self._receiving = trio.CancelScope()
+        self._is_receiving = False
+        self._watching = trio.CancelScope()
 
     async def serve(self) -> None:
         """Serve, then close the stream. All that was started has ended by then."""
@@ -105,8 +111,10 @@ class Connection:
             await trio.aclose_forcefully(self._stream)
 
     async def _read_and_answer(self) -> None:
+        self._nursery.start_soon(self._watch)
         with self._reading:
             await self._read()
+        self._watching.cancel()
         self._has_seen_end = True
         if self._body is not None:
             self._body.break_off()
@@ -118,41 +126,71 @@ class Connection:
         await self._flush()
 
     async def _read(self) -> None:
-        while data := await self._receive():
-            if self._is_ending or self._is_streaming:
-                continue  # Read only in order to see the end.
-            count = self._parser.requests_count
-            for item in self._parser.feed(data):
-                if isinstance(item, BodyPart):
-                    await self._pass_on(item.data)
-                    continue
-                await self._wait_for_room()
-                if self._is_ending or self._is_streaming:
-                    break
-                self._take(item)
-            if not self._parser.is_within_request:
-                self._request_began_s = None
-            elif self._request_began_s is None or self._parser.requests_count > count:
-                self._request_began_s = trio.current_time()
-            await self._flush()
-
-    async def _receive(self) -> bytes:
-        """Next bytes; empty at the end, also when we decide that this is it."""
+        """Until the end, also when we decide that this is it."""
         while True:
-            if self._is_too_slow():
+            data = b""
+            # Entered again only after a cancellation by ``_watch``, which happens while
+            # we receive: a scope for each request would cost more than reading it.
+            with trio.CancelScope() as self._receiving:
+                while not self._receiving.cancel_called:
+                    data = await self._receive()
+                    if not data:
+                        return
+                    if not self._receiving.cancel_called:
+                        await self._take_bytes(data)
+                        data = b""
+            if data:  # It came at the last moment.
+                await self._take_bytes(data)
+            elif self._is_too_slow():
                 self._parser.stop()
                 self._request_began_s = None
                 self._take(Refusal(status=408, text="the request came too slowly\n"))
                 await self._flush()
-            with trio.move_on_after(IDLE_TIMEOUT_S):
-                try:
-                    return bytes(await self._stream.receive_some())
-                except (trio.BrokenResourceError, trio.ClosedResourceError):
-                    self._everything.cancel()
-                    return b""
-            is_idle = not self._slots and not self._is_streaming
-            if is_idle and self._request_began_s is None:
-                return b""
+            elif not self._slots and not self._is_streaming:
+                return
+            self._heard_s = trio.current_time()
+
+    async def _receive(self) -> bytes:
+        self._is_receiving = True
+        try:
+            return bytes(await self._stream.receive_some())
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._everything.cancel()
+            return b""
+        finally:
+            self._is_receiving = False
+
+    async def _take_bytes(self, data: bytes) -> None:
+        self._heard_s = trio.current_time()
+        if self._is_ending or self._is_streaming:
+            return  # Read only in order to see the end.
+        count = self._parser.requests_count
+        for item in self._parser.feed(data):
+            if isinstance(item, BodyPart):
+                await self._pass_on(item.data)
+                continue
+            await self._wait_for_room()
+            if self._is_ending or self._is_streaming:
+                break
+            self._take(item)
+        if not self._parser.is_within_request:
+            self._request_began_s = None
+        elif self._request_began_s is None or self._parser.requests_count > count:
+            self._request_began_s = self._heard_s
+        await self._flush()
+
+    async def _watch(self) -> None:
+        """Wake the reader when it has heard nothing for too long, or too little."""
+        with self._watching:
+            while True:
+                await trio.sleep_until(max(self._due_s, trio.current_time() + WATCH_S))
+                if self._is_receiving and trio.current_time() >= self._due_s:
+                    self._receiving.cancel()
+
+    @property
+    def _due_s(self) -> float:
+        began_s = self._request_began_s
+        return (self._heard_s if began_s is None else began_s) + IDLE_TIMEOUT_S
 
     def _is_too_slow(self) -> bool:
         began_s = self._request_began_s

@@ -1,4 +1,4 @@
-"""An executor on a real connection that stops reading while thousands of events come."""
+"""An executor on a real connection that stops reading while events come."""
 
 from __future__ import annotations
 
