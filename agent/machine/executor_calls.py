@@ -106,6 +106,7 @@ def _welcome(
         agent_id=table.tasks.agent_id or AgentId(""),
         agent_info=info,
         container_id=row.run.container_id,
+        role=row.role,
     )
 
 

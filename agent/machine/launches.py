@@ -125,9 +125,9 @@ def hand(table: ExecutorTable, row: Executor, members: Sequence[Held]) -> None:
     row.was_handed_task = True
     event: executor_api.Event
     if members[0].group:
-        event = executor_api.LaunchTaskGroup(tasks=tuple(infos))
+        event = executor_api.LaunchTaskGroup(tasks=tuple(infos), role=row.role)
     else:
-        event = executor_api.LaunchTask(task=infos[0])
+        event = executor_api.LaunchTask(task=infos[0], role=row.role)
     table.turn.effects.append(SendEvent(row.stream, event))
 
 

@@ -51,25 +51,33 @@ Call = Subscribe | Update | SendMessage | Beat
 
 
 class Subscribed(msgspec.Struct, frozen=True, kw_only=True):
-    """The stream is open."""
+    """The stream is open.
+
+    Attributes:
+        role: To which the executor's resources are allocated; in ``LaunchTask`` and
+            ``LaunchTaskGroup``, the tasks' resources. Only written, not read.
+    """
 
     executor_info: ExecutorInfo
     framework_info: FrameworkInfo
     agent_id: AgentId
     agent_info: AgentInfo
     container_id: str | None = None
+    role: str | None = None
 
 
 class LaunchTask(msgspec.Struct, frozen=True, kw_only=True):
     """Run this task."""
 
     task: TaskInfo
+    role: str | None = None
 
 
 class LaunchTaskGroup(msgspec.Struct, frozen=True, kw_only=True):
     """Run these tasks together, or none of them."""
 
     tasks: tuple[TaskInfo, ...]
+    role: str | None = None
 
 
 class KillTask(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,9 +52,10 @@ def event_to_json(event: Event) -> JsonObject:
         case Subscribed():
             return {"type": "SUBSCRIBED", "subscribed": _subscribed_to_json(event)}
         case LaunchTask():
-            return {"type": "LAUNCH", "launch": {"task": task_info_to_json(event.task)}}
+            task = task_info_to_json(event.task, allocated_to=event.role)
+            return {"type": "LAUNCH", "launch": {"task": task}}
         case LaunchTaskGroup():
-            group = task_group_to_json(event.tasks)
+            group = task_group_to_json(event.tasks, allocated_to=event.role)
             return {"type": "LAUNCH_GROUP", "launch_group": {"task_group": group}}
         case KillTask():
             body: JsonObject = {"task_id": {"value": event.task_id}}
@@ -76,7 +77,9 @@ def event_to_json(event: Event) -> JsonObject:
 
 def _subscribed_to_json(event: Subscribed) -> JsonObject:
     body: JsonObject = {
-        "executor_info": executor_info_to_json(event.executor_info),
+        "executor_info": executor_info_to_json(
+            event.executor_info, allocated_to=event.role
+        ),
         "framework_info": framework_info_to_json(event.framework_info),
         "agent_info": agent_info_to_json(event.agent_id, event.agent_info),
     }

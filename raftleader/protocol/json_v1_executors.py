@@ -64,7 +64,10 @@ def read_own_resources(fields: Fields) -> tuple[Resources, tuple[str, ...]]:
 
 
 def executor_info_to_json(
-    info: ExecutorInfo, *, form: ReservationForm = ReservationForm.REFINED
+    info: ExecutorInfo,
+    *,
+    form: ReservationForm = ReservationForm.REFINED,
+    allocated_to: str | None = None,
 ) -> JsonObject:
     """The executor without ``unsupported``, which only a reader can know."""
     message: JsonObject = tree_of_carried(info.carried) if info.carried else {}
@@ -76,7 +79,9 @@ def executor_info_to_json(
     if info.command is not None:
         message["command"] = command_to_json(info.command)
     if info.resources:
-        message["resources"] = resources_to_json(info.resources, form=form)
+        message["resources"] = resources_to_json(
+            info.resources, form=form, allocated_to=allocated_to
+        )
     if info.name is not None:
         message["name"] = info.name
     if info.data is not None:

@@ -101,16 +101,23 @@ def read_task_group(
 
 
 def task_info_to_json(
-    task: TaskInfo, *, form: ReservationForm = ReservationForm.REFINED
+    task: TaskInfo,
+    *,
+    form: ReservationForm = ReservationForm.REFINED,
+    allocated_to: str | None = None,
 ) -> JsonObject:
     """The task without ``unsupported``, which only a reader can know."""
     message: JsonObject = tree_of_carried(task.carried) if task.carried else {}
     message["name"] = task.name
     message["task_id"] = {"value": task.task_id}
     message["agent_id"] = {"value": task.agent_id}
-    message["resources"] = resources_to_json(task.resources, form=form)
+    message["resources"] = resources_to_json(
+        task.resources, form=form, allocated_to=allocated_to
+    )
     if task.executor is not None:
-        message["executor"] = executor_info_to_json(task.executor, form=form)
+        message["executor"] = executor_info_to_json(
+            task.executor, form=form, allocated_to=allocated_to
+        )
     if task.command is not None:
         message["command"] = command_to_json(task.command)
     if task.kill_grace_ms is not None:
@@ -129,7 +136,15 @@ def task_info_to_json(
 
 
 def task_group_to_json(
-    tasks: tuple[TaskInfo, ...], *, form: ReservationForm = ReservationForm.REFINED
+    tasks: tuple[TaskInfo, ...],
+    *,
+    form: ReservationForm = ReservationForm.REFINED,
+    allocated_to: str | None = None,
 ) -> JsonObject:
     """A ``TaskGroupInfo``."""
-    return {"tasks": [task_info_to_json(task, form=form) for task in tasks]}
+    return {
+        "tasks": [
+            task_info_to_json(task, form=form, allocated_to=allocated_to)
+            for task in tasks
+        ]
+    }

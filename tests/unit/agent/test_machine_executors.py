@@ -93,6 +93,7 @@ def test_tasks_wait_for_the_subscription_and_are_handed_over_in_order(
     assert (subscribed.agent_id, subscribed.framework_info.id) == ("a1", "fw")
     assert subscribed.executor_info.executor_id == "e"
     assert [launched(e) for e in events[1:]] == [["a"], ["b", "c"]]
+    assert [e.role for e in events] == ["dev"] * 3
 
     (event,) = driver.events(driver.run_for("d"))
     assert launched(event) == ["d"]
