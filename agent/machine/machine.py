@@ -259,6 +259,9 @@ class Machine:
 
     def _on_opened(self, number: int) -> None:
         self.sessions[number] = Session()
+        self._introduce(number)
+
+    def _introduce(self, number: int) -> None:
         hello = AgentHello(
             cluster_id=self.identity.cluster_id,
             key=self.identity.key,
@@ -364,6 +367,11 @@ class Machine:
             )
             self._turn.identity = self.identity
             self.tasks.agent_id = message.agent_id
+            # Who leads next must not take us for an agent that was never here: the
+            # id may be void by then.
+            for other in self.sessions:
+                if other != number:
+                    self._introduce(other)
         session.is_registered = True
         digest = TaskDigest(
             digest=digest_of_tasks(list(self.tasks.held)),

@@ -75,6 +75,35 @@ class Work(enum.Enum):
         return self.name.lower()
 
 
+WORK_COUNTS = (
+    "RESERVE",
+    "UNRESERVE",
+    "CREATE",
+    "DESTROY",
+    "operations refused",
+    "volumes used",
+    "LAUNCH_GROUP",
+    "executors started",
+    "executors subscribed",
+    "executors died",
+    "executors shut down",
+    "streams lost",
+    "tasks of executors",
+    "SHUTDOWN",
+    "messages from executors",
+    "inverse offers",
+    "order: SetQuotas",
+    "order: DrainAgent",
+    "order: DeactivateAgent",
+    "order: ReactivateAgent",
+    "order: MarkAgentGone",
+    "agents set up anew",
+    "order: SetSchedule",
+    "order: StartMaintenance",
+    "order: StopMaintenance",
+    "orders refused",
+)
+"""What a level counts of it, in the order of tables."""
 WORK_PROBABILITY = 0.3
 """Chance of a kind of work to be done in a run. It costs time, and what is not done
 leaves more of the run to what is."""

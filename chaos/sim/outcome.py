@@ -9,7 +9,7 @@ import attrs
 
 from chaos.results import Verdict
 from chaos.sim.levels import Simulation
-from chaos.sim.options import Fault
+from chaos.sim.options import WORK_COUNTS, Fault
 from chaos.sim.report import Violation
 from chaos.sim.runner import Judged
 from raftleader.cli.output import Column, Output
@@ -24,6 +24,10 @@ COVERAGE_COLUMNS = (
     Column(key="fault", heading="FAULT"),
     Column(key="seeds", heading="SEEDS", right=True),
     Column(key="fired", heading="FIRED", right=True),
+)
+WORK_COLUMNS = (
+    Column(key="work", heading="WORK"),
+    Column(key="times", heading="DONE", right=True),
 )
 VIOLATION_COLUMNS = (
     Column(key="seed", heading="SEED", right=True),
@@ -163,6 +167,13 @@ class Outcome:
         ]
         output.table(rows, COVERAGE_COLUMNS)
         print(file=output.out)
+        if any(self.counts[name] for name in WORK_COUNTS):
+            done: list[dict[str, object]] = [
+                {"work": name, "times": self.counts[name] or "never"}
+                for name in WORK_COUNTS
+            ]
+            output.table(done, WORK_COLUMNS)
+            print(file=output.out)
 
     def _show_violations(self, output: Output) -> None:
         shown = self.violated_seeds[:SEEDS_SHOWN]

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 DONE = "everything gets done"
 LEDGER = "operations are as their frameworks left them"
 LEAST = {
-    Work.RESERVATIONS: {"work reserve": 2},
-    Work.VOLUMES: {"work reserve": 2, "work create": 1},
-    Work.GROUPS: {"work groups": 1},
+    Work.RESERVATIONS: {"RESERVE": 2},
+    Work.VOLUMES: {"RESERVE": 2, "CREATE": 1},
+    Work.GROUPS: {"LAUNCH_GROUP": 1},
     Work.EXECUTORS: {"executors subscribed": 1, "tasks of executors": 1},
     Work.QUOTA: {"orders": 1},
     Work.DRAINING: {"orders": 1},

@@ -277,7 +277,7 @@ class FrameworkLife:
                     answer(framework_id=framework_id, inverse_offer_ids=ids)
                 )
             case Message():
-                framework.counts["messages"] += 1
+                framework.counts["messages from executors"] += 1
 
     def _subscribed(self, event: Subscribed, now_s: float) -> None:
         framework = self.framework

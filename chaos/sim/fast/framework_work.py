@@ -217,14 +217,13 @@ class FrameworkWork:
         elif asked.end is None:
             asked.end = status.state
             if status.state is OperationState.FINISHED:
-                kind = type(asked.operation).__name__.lower()
-                self._counts[f"work {kind}"] += 1
+                self._counts[type(asked.operation).__name__.upper()] += 1
                 changes = self.ledger.setdefault(asked.agent_id, Counter())
                 taken, made = _sides(asked.operation)
                 changes.subtract(taken.scalars)
                 changes.update(made.scalars)
             else:
-                self._counts["work refused"] += 1
+                self._counts["operations refused"] += 1
         elif asked.end is not status.state:
             self._judge.failed(
                 f"{self._name}: operation {status.operation_id} was"
@@ -344,7 +343,7 @@ class FrameworkWork:
             framework_id=framework_id,
             resources=OF_EXECUTOR,
         )
-        self._counts["work groups"] += 1
+        self._counts["LAUNCH_GROUP"] += 1
         members = tuple(replace(task, executor=executor) for task in tasks)
         return LaunchGroup(executor=executor, tasks=members)
 
@@ -370,7 +369,7 @@ class FrameworkWork:
             )
             calls.append(message)
         if not is_finishing and self._rng.random() < SHUTDOWN_PROBABILITY:
-            self._counts["work shutdowns"] += 1
+            self._counts["SHUTDOWN"] += 1
             shutdown = ShutdownExecutor(
                 framework_id=framework_id, executor_id=executor_id, agent_id=agent_id
             )

@@ -121,7 +121,7 @@ class Orders:
 
         def told(outcome: Outcome | RaftLeaderError, index: int) -> None:
             if isinstance(outcome, Accepted):
-                self._counts[f"work {kind}"] += 1
+                self._counts[f"order: {kind}"] += 1
                 self._counts["orders"] += 1
             elif not isinstance(outcome, RaftLeaderError):
                 self._counts["orders refused"] += 1
@@ -227,7 +227,11 @@ class Orders:
             self._submit(leader, StopMaintenance(machines=state.down_machines))
         elif state.windows:
             self._submit(leader, SetSchedule(windows=()))
+        present = {agent.identity.agent_id for agent in self._agents}
         for agent_id in _inactive(state):
+            if agent_id not in present:  # its machine has another id by now
+                self._submit(leader, MarkAgentGone(agent_id=agent_id))
+                continue
             drain = state.agents[agent_id].drain
             if drain is None or drain.state is DrainState.DRAINED:
                 self._submit(leader, ReactivateAgent(agent_id=agent_id))

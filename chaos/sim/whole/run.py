@@ -41,7 +41,7 @@ def simulate_whole(
     """
     chosen = engine_named(engine)
     options = draw_options(
-        seed, level="whole", seconds=seconds, available=faults_of(chosen)
+        seed, level="whole", seconds=seconds, available=faults_of(chosen), work=()
     )
     # Heartbeats are most of what a quiet group says, and here they cost real time.
     heartbeat_s = max(options.heartbeat_s, HEARTBEAT_S_MIN)

@@ -206,3 +206,23 @@ def test_dismissal_by_a_deposed_leader_is_nothing(driver: Any) -> None:
     driver.run("t", term=2)
 
     assert driver.hear(Dismissed(term=1, problem="gone"), session=1) == []
+
+
+def test_new_id_is_told_to_nodes_that_do_not_lead(
+    make_driver: Callable[..., Any],
+) -> None:
+    """Else the next leader would register an agent that was declared gone meanwhile
+    as one that was never here."""
+    driver = make_driver()
+    driver.machine.identity = Identity(key="k")
+    driver.do(SessionOpened(1), SessionOpened(2))
+    driver.hear(hello(), session=1)
+    driver.hear(hello(leading=False), session=2)
+
+    effects = driver.hear(Registered(term=1, agent_id="a7"), session=1)
+
+    (told,) = [e for e in effects if isinstance(e, Send) and e.session == 2]
+    assert isinstance(told.message, AgentHello)
+    assert (told.message.agent_id, told.message.cluster_id) == ("a7", "c")
+    again = driver.hear(Registered(term=1, agent_id="a7"), session=1)
+    assert [e.session for e in again if isinstance(e, Send)] == [1]
