@@ -193,10 +193,10 @@ class LeaderService:
 
     @property
     def leadership(self) -> Leadership:
-        seen = self._log.leadership
-        return Leadership(
-            term=seen.term, leader=seen.leader, leading=self._term is not None
-        )
+        seen, leading = self._log.leadership, self._term is not None
+        if seen.leading is leading:
+            return seen  # as nearly always, and asked with every call
+        return Leadership(term=seen.term, leader=seen.leader, leading=leading)
 
     @property
     def leader_address(self) -> str | None:
