@@ -20,6 +20,7 @@ from raftleader.protocol.ids import FrameworkId
 from raftleader.protocol.offers import Launch, OperationState
 from raftleader.protocol.scheduler_api import Accept, Call, Event, Offers, Subscribe
 from raftleader.protocol.tasks import Reason, Source, TaskState
+from raftleader.protocol.wire.schema import labels_of
 from raftleader.state.happenings import (
     AgentLost,
     OfferEnd,
@@ -32,6 +33,7 @@ from raftleader.state.outcomes import Applied
 TIMES_MAX = 1_000
 """Times kept of each kind, as in Mesos: the latest."""
 
+_OPERATION_TYPES = frozenset(labels_of("mesos.Offer.Operation.Type"))
 _JUDGED = frozenset({"acknowledge", "acknowledge_operation_status", "message"})
 """Parts of calls whose faults Mesos counts."""
 
@@ -182,6 +184,8 @@ class Figures:
                     if one.framework_id in known:
                         self.of(one.framework_id).offers[one.end] += one.count
                 case OperationEnded():
+                    if one.type not in _OPERATION_TYPES:
+                        continue  # a framework may write anything there
                     self.operations[one.type, one.state] += 1
                     is_done = one.state is OperationState.FINISHED
                     if is_done and one.framework_id in known:

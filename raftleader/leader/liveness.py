@@ -81,9 +81,11 @@ class Liveness:
     async def _give_up(self, agent_ids: tuple[AgentId, ...]) -> None:
         if not agent_ids:
             return
+        never_back = sum(self._last_heard_s(each) is None for each in agent_ids)
         try:
             await self._submit(MarkUnreachable(agent_ids=agent_ids)).wait()
             self._counts["agents_unreachable"] += len(agent_ids)
+            self._counts["agents_never_back"] += never_back
             for agent_id in agent_ids:
                 _log.warning("agent unreachable", extra={"agent_id": agent_id})
         except RaftLeaderError:

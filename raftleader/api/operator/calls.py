@@ -17,7 +17,8 @@ from raftleader.api.operator.log_files import (
     NotAFileError,
 )
 from raftleader.api.operator.logging_level import LoggingLevel
-from raftleader.api.operator.metrics import Metrics, fill_metrics
+from raftleader.api.operator.metric_names import Metrics
+from raftleader.api.operator.metrics import fill_metrics
 from raftleader.api.operator.reads import (
     RESPONSE,
     SMALL_READS,
@@ -26,7 +27,7 @@ from raftleader.api.operator.reads import (
 )
 from raftleader.api.operator.weights import WeightUpdates, read_weights
 from raftleader.api.operator.writes import WRITES
-from raftleader.api.rendering import Pieces
+from raftleader.api.rendering import Pieces, Rows, message_pieces
 from raftleader.errors import NotLeaderError
 from raftleader.httpd.messages import Answer, Deferred, Request, Response
 from raftleader.leader.interface import LeaderNode
@@ -152,8 +153,13 @@ class OperatorCalls:
         metrics: Metrics = {}
         for _ in self.fill_metrics(metrics):
             await trio.lowlevel.checkpoint()
-        rows = [{"name": k, "value": float(v)} for k, v in sorted(metrics.items())]
-        return _message(media, "GET_METRICS", {"metrics": rows})
+        rows = Rows(
+            sorted(metrics.items()),
+            lambda item: {"name": item[0], "value": float(item[1])},
+        )
+        tree = {"type": "GET_METRICS", "get_metrics": {"metrics": rows}}
+        pieces = message_pieces(media, RESPONSE, tree)
+        return await document_answer(pieces, (("Content-Type", media.value),))
 
     def _flags(self, call: Fields) -> JsonObject:
         flags = sorted(self._facts.flags.items())

@@ -1,35 +1,41 @@
 """Figures under Mesos' names: ``/metrics/snapshot`` and GET_METRICS.
 
 Every node answers for itself; one that does not lead tells little but
-``master/elected``. Figures of the cluster are counted from its tables, so they are
-those of the log, whoever leads. Numbers of ended tasks are of those remembered. What
-Mesos has no name for is under ``raftleader/``.
+``master/elected``, and what it counted when it led. Gauges of the cluster are made of
+its tables, so they are those of the log, whoever leads; counters are the node's own
+(``metrics_counted.py``). What Mesos has no name for is under ``raftleader/``.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
-from itertools import chain
-from urllib.parse import quote
+from collections.abc import Mapping
 
 import psutil
 
 from raftleader.api.holdings import Tables
-from raftleader.api.rendering import TURN, Pieces
+from raftleader.api.operator.metric_names import Metrics
+from raftleader.api.operator.metrics_counted import counted
+from raftleader.api.operator.metrics_frameworks import count_active, fill_frameworks
+from raftleader.api.operator.roles import Roles
+from raftleader.api.rendering import TURN, Pieces, write_json
 from raftleader.leader.interface import LeaderNode
 from raftleader.protocol.ids import FrameworkId
 from raftleader.protocol.resource_keys import is_shared_key, kind_of_key
 from raftleader.protocol.resources import Resources
 from raftleader.protocol.tasks import TaskState
-from raftleader.state.cluster import ClusterState, CompletedTask, Task
-
-Metrics = dict[str, float]
+from raftleader.state.cluster import ClusterState
 
 _RESOURCES = ("cpus", "gpus", "mem", "disk")
 _ROWS_PER_TURN = 500
-_STATES = tuple(state for state in TaskState if state is not TaskState.UNKNOWN)
+_GAUGES = (
+    TaskState.STAGING,
+    TaskState.STARTING,
+    TaskState.RUNNING,
+    TaskState.KILLING,
+    TaskState.UNREACHABLE,
+)
 _STARTED_S = time.monotonic()
 
 
@@ -51,19 +57,22 @@ def fill_metrics(metrics: Metrics, node: LeaderNode) -> Pieces:
     }
     events = node.events_counted()
     metrics |= {f"raftleader/events/{name}": value for name, value in events.items()}
-    unreachable = events.get("agents_unreachable", 0)
-    metrics |= {
-        "allocator/mesos/allocation_runs": events.get("allocator_runs", 0),
-        "master/slave_unreachable_scheduled": unreachable,
-        "master/slave_unreachable_completed": unreachable,
-        "master/slave_removals": unreachable,
-        "master/slave_removals/reason_unhealthy": unreachable,
-    }
+    metrics |= counted(node.figures, events)
     lag = node.loop_lag.figures()
     metrics["raftleader/loop_lag_max_ms"] = lag.max_ms
     metrics["raftleader/loop_lag_p99_ms"] = lag.p99_ms
     if is_leading:
         yield from _cluster(metrics, node)
+
+
+def metrics_pieces(metrics: Metrics) -> Pieces:
+    """All of them in the order of their names, as one JSON object."""
+    rows = sorted(metrics.items())
+    for first in range(0, len(rows), _ROWS_PER_TURN):
+        part = write_json(dict(rows[first : first + _ROWS_PER_TURN]))
+        yield (b"," if first else b"{") + part[1:-1]
+        yield TURN
+    yield b"}"
 
 
 def _system() -> Metrics:
@@ -86,30 +95,22 @@ def _cluster(metrics: Metrics, node: LeaderNode) -> Pieces:
     metrics |= _roles(state)
     metrics |= _frameworks(state)
     yield TURN
+    metrics |= _filters(state, node.figures.queues.filters())
+    yield TURN
+    yield from _quotas(metrics, state)
     yield from _agents(metrics, tables, node)
-    yield from _tasks(metrics, tables)
+    yield from _tasks(metrics, tables, node)
 
 
 def _frameworks(state: ClusterState) -> Metrics:
     rows = state.frameworks.values()
     connected = sum(row.connected for row in rows)
-    metrics: Metrics = {
+    return {
         "master/frameworks_active": connected,
         "master/frameworks_connected": connected,
         "master/frameworks_inactive": len(rows) - connected,
         "master/frameworks_disconnected": len(rows) - connected,
     }
-    for row in rows:
-        prefix = _framework_prefix(row.info.name, row.id)
-        metrics[f"{prefix}subscribed"] = float(row.connected)
-        for role in row.info.roles:
-            is_suppressed = role in row.suppressed_roles
-            metrics[f"{prefix}roles/{role}/suppressed"] = float(is_suppressed)
-    return metrics
-
-
-def _framework_prefix(name: str, framework_id: str) -> str:
-    return f"master/frameworks/{quote(name, safe='-_.~')}/{framework_id}/"
 
 
 def _roles(state: ClusterState) -> Metrics:
@@ -126,16 +127,45 @@ def _roles(state: ClusterState) -> Metrics:
         ]
         share = max(shares, default=0)
         metrics[f"allocator/mesos/roles/{role}/shares/dominant"] = share
-        for name, millis in held.items():
-            if role in state.quotas:
-                key = f"allocator/mesos/quota/roles/{role}/resources/{name}"
-                metrics[f"{key}/offered_or_allocated"] = millis / 1000
-    for role, quota in state.quotas.items():
-        for kind, amounts in (("guarantee", quota.guarantees), ("limit", quota.limits)):
-            for name, millis in amounts.items():
-                key = f"allocator/mesos/quota/roles/{role}/resources/{name}/{kind}"
-                metrics[key] = millis / 1000
     return metrics
+
+
+def _quotas(metrics: Metrics, state: ClusterState) -> Pieces:
+    """Of the roles that have one; what is in the roles below is theirs too."""
+    if not state.quotas:
+        return
+    roles = Roles()
+    yield from roles.fill(state)
+    for row in roles.rows:
+        if row.name not in state.quotas:
+            continue
+        key = f"allocator/mesos/quota/roles/{row.name}/resources"
+        guarantees, limits = row.quota.guarantees, row.quota.limits
+        for what, amounts in (
+            ("guarantee", guarantees),
+            ("limit", limits),
+            ("consumed", row.consumed),
+        ):
+            for name, millis in amounts.items():
+                metrics[f"{key}/{name}/{what}"] = millis / 1000
+        for name in {**guarantees, **limits}:
+            held = row.allocated.get(name, 0) + row.offered.get(name, 0)
+            metrics[f"{key}/{name}/offered_or_allocated"] = held / 1000
+
+
+def _filters(state: ClusterState, short: Mapping[str, int]) -> Metrics:
+    """Refusals that hide something now, by role."""
+    counted = dict(short)
+    for framework in state.frameworks.values():
+        for role in framework.info.roles:
+            counted.setdefault(role, 0)
+        for durable in framework.filters:
+            if durable.until_ms > state.clock_ms:
+                counted[durable.role] = counted.get(durable.role, 0) + 1
+    return {
+        f"allocator/mesos/offer_filters/roles/{role}/active": number
+        for role, number in counted.items()
+    }
 
 
 def _agents(metrics: Metrics, tables: Tables, node: LeaderNode) -> Pieces:
@@ -189,22 +219,10 @@ class _Sums:
             self.millis[name] = self.millis.get(name, 0) + millis
 
 
-def _tasks(metrics: Metrics, tables: Tables) -> Pieces:
-    counted: dict[TaskState, int] = {}
-    by_framework: dict[tuple[FrameworkId, TaskState], int] = {}
-    rows: Iterable[Task | CompletedTask] = chain(tables.tasks, tables.completed)
-    for number, row in enumerate(rows):
-        counted[row.state] = counted.get(row.state, 0) + 1
-        key = (row.framework_id, row.state)
-        by_framework[key] = by_framework.get(key, 0) + 1
-        if number % _ROWS_PER_TURN == _ROWS_PER_TURN - 1:
-            yield TURN
-    for told in _STATES:
-        name = told.value.removeprefix("TASK_").lower()
-        metrics[f"master/tasks_{name}"] = counted.get(told, 0)
-    prefixes = {f.id: _framework_prefix(f.info.name, f.id) for f in tables.frameworks}
-    for (framework_id, state), number in by_framework.items():
-        prefix = prefixes.get(framework_id)
-        if prefix is not None:
-            kind = "terminal" if state.is_terminal else "active"
-            metrics[f"{prefix}tasks/{kind}/{state.value}"] = number
+def _tasks(metrics: Metrics, tables: Tables, node: LeaderNode) -> Pieces:
+    active: dict[FrameworkId, dict[TaskState, int]] = {}
+    yield from count_active(tables.tasks, active)
+    for state in _GAUGES:
+        number = sum(by_state.get(state, 0) for by_state in active.values())
+        metrics[f"master/tasks_{state.name.lower()}"] = number
+    yield from fill_frameworks(metrics, tables.frameworks, node.figures, active)

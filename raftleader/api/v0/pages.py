@@ -9,7 +9,8 @@ from raftleader.api.answers import method_problem, not_leading, text_answer
 from raftleader.api.mesos_facts import NodeFacts
 from raftleader.api.operator.calls import OperatorCalls
 from raftleader.api.operator.logging_level import LoggingLevel
-from raftleader.api.operator.metrics import Metrics
+from raftleader.api.operator.metric_names import Metrics
+from raftleader.api.operator.metrics import metrics_pieces
 from raftleader.api.rendering import Pieces, json_pieces
 from raftleader.api.routing import Endpoint
 from raftleader.api.v0.answers import local_page, page_answer, read_page
@@ -42,7 +43,7 @@ def v0_pages(
     def metrics(request: Request) -> Pieces:
         figures: Metrics = {}
         yield from calls.fill_metrics(figures)
-        yield from json_pieces(dict(sorted(figures.items())))
+        yield from metrics_pieces(figures)
 
     def flags(request: Request) -> Iterator[bytes]:
         return json_pieces({"flags": facts.flags})

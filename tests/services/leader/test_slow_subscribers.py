@@ -18,6 +18,7 @@ import trio
 from raftleader.api.app import build_handler
 from raftleader.api.operator import followers
 from raftleader.cli.bench_http import ChunkDecoder
+from raftleader.cli.bench_state import read_page
 from raftleader.httpd.server import serve_http, split_address
 from raftleader.leader import event_streams
 from raftleader.protocol import agent_rpc as rpc
@@ -188,10 +189,7 @@ async def test_operator_that_stops_reading_is_cut_and_the_others_hear_everything
 
 async def cut_slow(address: str) -> float:
     """As the metrics have it."""
-    async with await trio.open_tcp_stream(*split_address(address)) as stream:
-        request = b"GET /metrics/snapshot HTTP/1.1\r\nConnection: close\r\n\r\n"
-        await stream.send_all(request)
-        answer = b"".join([data async for data in stream])
-    figures = json.loads(answer.partition(b"\r\n\r\n")[2])
+    page, *_ = await read_page(address, "/metrics/snapshot")
+    figures = json.loads(page)
     figure: float = figures["raftleader/operator_streams_cut_slow"]
     return figure

@@ -281,7 +281,7 @@ async def test_metrics_have_mesos_names(client: Any) -> None:
     assert figures["master/outstanding_offers"] == 0
     prefix = f"master/frameworks/n/{framework_id}/"
     assert figures[f"{prefix}subscribed"] == 1
-    assert figures[f"{prefix}tasks/active/TASK_STAGING"] == 2
+    assert figures[f"{prefix}tasks/active/task_staging"] == 2
     assert figures[f"{prefix}roles/*/suppressed"] == 0
     assert figures["allocator/mesos/roles/*/shares/dominant"] == 0.25
     assert figures["system/cpus_total"] >= 1
