@@ -38,6 +38,7 @@ from raftleader.protocol.json_v1 import decode_call
 from raftleader.protocol.scheduler_api import (
     Acknowledge,
     AcknowledgeOperation,
+    Call,
     Kill,
     Reconcile,
     ReconcileOperations,
@@ -106,6 +107,7 @@ class SchedulerEndpoint:
             return media
         try:
             call = decode_call(request.body, media)
+            self._require_agent(call)
         except InvalidInputError as error:
             self._node.figures.on_invalid_call(error.path)
             return text_answer(400, call_problem(error, media))
@@ -123,6 +125,19 @@ class SchedulerEndpoint:
         assert framework_id is not None
         self._count(framework_id, call)
         return self._call(call, request)
+
+    def _require_agent(self, call: Call) -> None:
+        """Mesos wants the agent's id of whoever acknowledges an operation. One whose
+        offers were not valid has no agent, and its status names none.
+
+        Raises InvalidInputError."""
+        if not isinstance(call, AcknowledgeOperation) or call.agent_id is not None:
+            return
+        row = self._node.state.operations.get((call.framework_id, call.operation_id))
+        if row is None or row.agent_id is not None:
+            raise InvalidInputError(
+                "acknowledge_operation_status.agent_id", "is required"
+            )
 
     def _count(
         self, framework_id: FrameworkId, call: SubscribedCall | UnknownCall

@@ -197,8 +197,7 @@ def _read_acknowledge_operation(fields: Fields, framework_id: FrameworkId) -> Ca
         framework_id=framework_id,
         uuid=read_uuid(body, "uuid"),
         operation_id=body.required_identifier("operation_id"),
-        # Optional in the schema; Mesos refuses a call without it.
-        agent_id=AgentId(body.required_identifier("agent_id")),
+        agent_id=_read_agent_id(body),
         resource_provider_id=body.identifier("resource_provider_id"),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from itertools import pairwise
 
 from raftleader.errors import InvalidInputError
 from raftleader.limits import RESOURCE_NAMES_MAX
@@ -93,10 +94,14 @@ def read_resources(
                 scalars[key] += millis
         elif kind == "RANGES":
             spans = read_ranges(item.required_child("ranges"))
+            if len(spans) > 1 and _overlap(spans):
+                raise unfit(item, "ranges", "has overlapping ranges")
             ranges.setdefault(key, []).extend(spans)
             parts += len(spans)
         elif kind == "SET":
             members = item.required_child("set").texts("item")
+            if len(set(members)) < len(members):
+                raise unfit(item, "set", "has duplicated elements")
             sets.setdefault(key, []).extend(members)
             parts += len(members)
         else:
@@ -140,6 +145,10 @@ def read_ranges(ranges: Fields) -> list[Range]:
             raise unfit(item, "end", f"{end} is before the begin, {begin}")
         spans.append((begin, end))
     return spans
+
+
+def _overlap(spans: list[Range]) -> bool:
+    return any(end >= begin for (_, end), (begin, _) in pairwise(sorted(spans)))
 
 
 def resources_to_json(

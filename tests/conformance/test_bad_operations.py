@@ -152,3 +152,25 @@ async def test_operations_that_cannot_be_performed_are_202_and_a_status(
         ):
             wrong.append(f"{row}: {status}")
     assert not wrong, "\n".join(wrong)
+
+
+async def test_status_of_an_operation_without_an_agent_is_acknowledged_without(
+    address: tuple[str, int],
+) -> None:
+    framework = Framework(Api(address))
+    await framework.begin()
+    described = operation("RESERVE", resources=[scalar("cpus", 1)])
+    accept = {"offer_ids": [{"value": "none"}], "operations": [described]}
+    described["id"] = {"value": "op"}
+    assert (await framework.call("ACCEPT", accept=accept)).status == 202
+    event = await framework.next("UPDATE_OPERATION_STATUS")
+    status = event["update_operation_status"]["status"]
+    assert status["state"] == "OPERATION_ERROR"
+    assert "no longer valid" in status["message"]
+    assert "agent_id" not in status
+    body = {"operation_id": {"value": "op"}, "uuid": status["uuid"]["value"]}
+    for number in (202, 400):  # It is gone then.
+        reply = await framework.call(
+            "ACKNOWLEDGE_OPERATION_STATUS", acknowledge_operation_status=body
+        )
+        assert reply.status == number, reply

@@ -27,6 +27,7 @@ from support.whole_cluster import AGENTS, NAMES, WholeCluster
 
 from raftleader.httpd.messages import Response
 from raftleader.protocol.resources import EMPTY
+from raftleader.state.cluster import ClusterState
 from raftleader.state.snapshot import digest
 
 TIMES = int(os.environ.get("RAFTLEADER_FUZZ_TIMES", "1"))
@@ -329,13 +330,15 @@ class Play:
         for agent in state.agents.values():
             assert agent.used == EMPTY, agent.used
             assert agent.total == agent.info.resources, agent
-        await trio.sleep(5)
-        digests = {
-            (life.service.state.index, digest(life.service.state))
-            for life in self.cluster.lives.values()
-            if life.service is not None
-        }
-        assert len(digests) == 1, digests
+        await self.cluster.until(self._is_level)
+        assert len({digest(state) for state in self._states()}) == 1
+
+    def _states(self) -> list[ClusterState]:
+        services = (life.service for life in self.cluster.lives.values())
+        return [service.state for service in services if service is not None]
+
+    def _is_level(self) -> bool:
+        return len({state.index for state in self._states()}) == 1
 
     async def _order_no_more(self) -> None:
         for name in AGENTS:

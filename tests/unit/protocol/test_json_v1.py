@@ -195,16 +195,6 @@ def test_call_is_read_as_mesos_reads_it(body: bytes, expected: Call) -> None:
             ),
             "reconcile_operations.operations.operation_id",
         ),
-        (
-            framework_call(
-                "ACKNOWLEDGE_OPERATION_STATUS",
-                acknowledge_operation_status={
-                    "uuid": UUID,
-                    "operation_id": {"value": "op"},
-                },
-            ),
-            "acknowledge_operation_status.agent_id",
-        ),
         (framework_call("UPDATE_FRAMEWORK"), "update_framework"),
         (
             framework_call(
