@@ -42,13 +42,14 @@ async def find_target(
         if row["id"] == task_id and framework_id in (None, row["framework_id"])
     ]
     if not tasks:
-        raise InvalidInputError("task", f"there is no task {task_id!r}")
+        raise InvalidInputError("", _unknown(task_id, framework_id))
     if len(tasks) > 1:
         frameworks = ", ".join(sorted(row["framework_id"] for row in tasks))
         problem = (
-            f"several frameworks have one: name it with --framework ({frameworks})"
+            f"several frameworks have a task {task_id!r}: name one with --framework "
+            f"({frameworks})"
         )
-        raise InvalidInputError("task", problem)
+        raise InvalidInputError("", problem)
     (task,) = tasks
     agents = rows_of(await client.get(f"{API}/agents"), "agents")
     found = [row for row in agents if row["id"] == task["agent_id"]]
@@ -66,6 +67,11 @@ async def find_target(
             if container is not None:
                 return Target(agent=agent, container_id=container)
     raise UnavailableError(f"task {task_id!r} does not run: it is {task['state']}")
+
+
+def _unknown(task_id: str, framework_id: str | None) -> str:
+    whose = f" of framework {framework_id!r}" if framework_id is not None else ""
+    return f"there is no task {task_id!r}{whose}; `raftleader tasks` shows all"
 
 
 async def call_agent(

@@ -72,7 +72,19 @@ async def show_status(client: ApiClient, output: Output) -> int:
 async def show_list(client: ApiClient, output: Output, *, what: str) -> None:
     """The leader's list of ``frameworks``, ``agents`` or ``tasks``."""
     rows = rows_of(await client.get(f"{API}/{what}"), what)
+    if what == "agents" and not output.as_json:
+        rows = [{**row, "state": agent_state_in_words(row)} for row in rows]
     output.rows(rows, COLUMNS[what])
+
+
+def agent_state_in_words(row: Mapping[str, Any]) -> str:
+    """Whether it is reachable, and what an operator has asked of it."""
+    words = [str(row.get("state") or "-")]
+    if row.get("drain"):
+        words.append(str(row["drain"]).lower())
+    elif row.get("deactivated"):
+        words.append("deactivated")
+    return ", ".join(words)
 
 
 def columns(*names: str) -> Sequence[Column]:

@@ -331,8 +331,10 @@ async def test_command_that_cannot_be_run_is_an_error(cluster: Cluster) -> None:
 async def test_task_that_cannot_be_found_is_told_from_one_that_does_not_run(
     cluster: Cluster,
 ) -> None:
-    with pytest.raises(InvalidInputError, match="there is no task 'x'"):
+    with pytest.raises(InvalidInputError, match=r"^there is no task 'x'; .*tasks"):
         await find_target(cluster.client, "x", None)
+    with pytest.raises(InvalidInputError, match="no task 't1' of framework 'F-9'"):
+        await find_target(cluster.client, "t1", "F-9")
     (row,) = cluster.rows["tasks"]
     cluster.rows["tasks"] = [row, row | {"framework_id": "F-2"}]
     with pytest.raises(InvalidInputError, match=r"--framework \(F-1, F-2\)"):

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from raftleader.cli.api_client import open_api_client
-from raftleader.cli.look import show_list, show_status
+from raftleader.cli.look import agent_state_in_words, show_list, show_status
 from raftleader.cli.output import Output
 from raftleader.errors import ApiError, ConfigError, UnavailableError
 from raftleader.httpd.messages import Request, Response
@@ -169,3 +169,36 @@ async def test_list_shows_the_rows_under_its_name(
         assert msgspec.json.decode(capsys.readouterr().out) == AGENTS
         with pytest.raises(ApiError, match="holds no list of tasks"):
             await show_list(client, Output(), what="tasks")
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"state": "reachable", "deactivated": False, "drain": None}, "reachable"),
+        ({"state": "reachable", "deactivated": True}, "reachable, deactivated"),
+        (
+            {"state": "unreachable", "deactivated": True, "drain": "DRAINING"},
+            "unreachable, draining",
+        ),
+        ({}, "-"),
+    ],
+)
+def test_state_of_an_agent_says_what_operators_asked_of_it(
+    row: dict[str, object], words: str
+) -> None:
+    assert agent_state_in_words(row) == words
+
+
+async def test_agents_are_shown_with_what_operators_asked_of_them(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drained = {"state": "reachable", "deactivated": True, "drain": "DRAINED"}
+    monkeypatch.setitem(globals(), "AGENTS", [{**AGENTS[0], **drained}])
+    async with (
+        serving(FakeNode(is_leading=True)) as addresses,
+        open_api_client(addresses) as client,
+    ):
+        await show_list(client, Output(), what="agents")
+        assert "reachable, drained" in capsys.readouterr().out
+        await show_list(client, Output(as_json=True), what="agents")
+    assert msgspec.json.decode(capsys.readouterr().out)[0]["state"] == "reachable"
