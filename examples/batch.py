@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import attrs
 import trio
@@ -79,11 +78,11 @@ class Batch(Scheduler):
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run commands on a cluster.")
     parser.add_argument("leaders", nargs="+", metavar="HOST:PORT")
-    parser.add_argument("file", type=Path, help="a command on each line")
+    parser.add_argument("file", type=argparse.FileType(), help="a command on each line")
     parser.add_argument("--cpus", default="0.1", help="of each command")
     parser.add_argument("--mem", default="32", help="in megabytes, of each command")
     options = parser.parse_args()
-    lines = [line for line in options.file.read_text().splitlines() if line.strip()]
+    lines = [line.strip() for line in options.file if line.strip()]
     if not lines:
         return
     batch = Batch(lines, parse_resources(f"cpus:{options.cpus};mem:{options.mem}"))
