@@ -49,6 +49,10 @@ LINGER_S = 2.0
 """After the last answer we read on for so long: closing with unread bytes would
 reset the connection, and the client might never see the answer."""
 
+_STREAM_TO_NOBODY = text_response(
+    400, "a stream ends when the client says that it sends nothing more\n"
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -304,7 +308,9 @@ class Connection:
             if stream is not None:
                 if stream.is_finite or not self._has_seen_end:
                     self._begin_stream(self._slots.pop(), stream)
-                return
+                    return
+                await self._refuse_stream(next(iter(self._slots)), stream)
+                continue
             data, closes = self._slots.gather()
             self._room.set()
             await self._send(data)
@@ -337,6 +343,14 @@ class Connection:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._everything.cancel()
         self._reading.deadline = trio.current_time() + LINGER_S
+
+    async def _refuse_stream(self, slot: Slot, stream: Stream) -> None:
+        """The client has said that it sends nothing more, before its turn came."""
+        slot.answer, slot.closes = _STREAM_TO_NOBODY, True
+        try:
+            await run_cancelled(stream)
+        except Exception:
+            _log.exception("stream failed: peer=%s", self._peer)
 
     def _begin_stream(self, slot: Slot, stream: Stream) -> None:
         self._is_streaming = True

@@ -75,8 +75,9 @@ class Stream:
     connection closes. It is cancelled as soon as the client goes away. If it raises
     trio.BrokenResourceError, the answer ends without its proper end.
 
-    A client that says that it sends nothing more is taken for one that went, unless
-    ``is_finite``: an answer that ends by itself is due to it.
+    A client that says that it sends nothing more is taken for one that went (400 if
+    it says so before), unless ``is_finite``: an answer that ends by itself is due to
+    it.
 
     ``run`` is called exactly once, whatever happens: if the client is gone before
     its turn comes, in a scope that is already cancelled. So what was opened for

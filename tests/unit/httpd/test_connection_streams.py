@@ -182,3 +182,27 @@ async def test_stream_that_ends_by_itself_is_due_to_who_sends_nothing_more(
             await client.send_eof()
             received = await read_until_closed(client)
         assert received.endswith(b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"), path
+
+
+async def test_stream_without_an_end_is_refused_to_who_sends_nothing_more(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    runs = []
+
+    async def run(writer: StreamWriter) -> None:
+        runs.append(1)
+        await writer.send([b"one"])
+
+    def handler(request: Request) -> Deferred:
+        async def later() -> Answer:
+            await trio.sleep(1)
+            return Stream(run=run)
+
+        return later
+
+    async with connected(handler) as client:
+        await client.send_all(get("/"))
+        await client.send_eof()
+        received = await read_until_closed(client)
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert len(runs) == 1
