@@ -121,6 +121,12 @@ class SimAgent:
     def is_up(self) -> bool:
         return self.life.is_alive
 
+    @property
+    def install_name(self) -> str:
+        """Names the agent that it is since it was set up last: another one has used
+        other task ids."""
+        return f"{self.name}.{self._installed}" if self._installed else self.name
+
     def start(self) -> None:
         """Nothing happens if it runs."""
         if not self.life.is_alive:
@@ -372,7 +378,7 @@ class AgentLife:
             return
         self._starts += 1
         agent.counts["started"] += 1
-        agent.judge.started(self.name, key)
+        agent.judge.started(agent.install_name, key)
         running = _Running(self._starts, 1 if how == "fail" else 0, how == "stubborn")
         self.running[key] = running
         agent.agenda.after(float(duration), self._exit, key, running, None)

@@ -255,7 +255,7 @@ class Executors:
         executor.busy += 1
         agent.counts["started"] += 1
         agent.counts["tasks of executors"] += 1
-        agent.judge.started(agent.name, (executor.run.framework_id, task_id))
+        agent.judge.started(agent.install_name, (executor.run.framework_id, task_id))
         assert task.data is not None
         how, _, duration = task.data.decode().partition(" ")
         self._report(executor, task_id, TaskState.RUNNING)
