@@ -264,12 +264,14 @@ class FakeNode:
         assert isinstance(outcome.value, Registration)
         return outcome.value.agent_id
 
-    def offer(self, framework_id: str, agent_id: str, resources: Resources) -> OfferId:
+    def offer(
+        self, framework_id: str, agent_id: str, resources: Resources, role: str = "*"
+    ) -> OfferId:
         """Grant one offer."""
         before = set(self.state.offers)
         grant = Grant(
             framework_id=FrameworkId(framework_id),
-            role="*",
+            role=role,
             agent_id=AgentId(agent_id),
             resources=resources,
         )
