@@ -11,7 +11,7 @@ GET_FLAGS | test_flags_are_the_settings_it_was_told
 GET_VERSION | test_pymesos_operates_leader_and_agent_through_a_standby
     | + 1.11.0, the version of Mesos whose API this is
 GET_METRICS | test_metrics_have_mesos_names
-    | those that have a meaning here; counts of ended tasks are of those remembered
+    | counters are of the time in which a node led; a LAUNCH counts once
 GET_LOGGING_LEVEL | test_level_is_set_by_a_call
 SET_LOGGING_LEVEL | test_level_goes_back_after_its_time
     | any level above 0 is debug
