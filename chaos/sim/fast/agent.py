@@ -40,13 +40,13 @@ from agent.machine.events import (
     StartFailed,
     Tick,
 )
-from agent.machine.launches import volumes_of
 from agent.machine.tasks import TaskTable
 from agent.records import ExecutorRun, Identity, ProcessMark, Record
 from agent.recovery import compacted, fill_table, recover
 from agent.status_updates import TICK_INTERVAL_S
 from chaos.sim.fast.executors import Executors
 from chaos.sim.fast.network import Connection, Network
+from chaos.sim.fast.volumes import volume_names
 from raftleader.protocol.agent_rpc import (
     Dismissed,
     KillTasks,
@@ -57,7 +57,6 @@ from raftleader.protocol.agent_rpc import (
 )
 from raftleader.protocol.agents import AgentInfo
 from raftleader.protocol.ids import TaskKey
-from raftleader.protocol.resource_keys import kind_of_key
 from raftleader.protocol.resources import Resources, parse_resources
 from raftleader.state.outcomes import Refusal
 
@@ -352,10 +351,7 @@ class AgentLife:
 
     def _use(self, resources: Resources) -> None:
         """The folders of these volumes are made, if they are not there."""
-        for key in volumes_of(resources).scalars:
-            kind = kind_of_key(key)
-            assert kind.volume is not None
-            name = VolumeName(role=kind.role, id=kind.volume.id)
+        for name in volume_names(resources):
             self.agent.volumes.add(name)
             self.agent.counts["volumes used"] += 1
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from chaos.sim.fast.leader_streams import Answered, Asked, FrameworkCall
+from chaos.sim.fast.calls import Answered, Asked, FrameworkCall
 from chaos.sim.fast.network import Connection
 from raftleader.protocol.ids import OfferId
 from raftleader.protocol.scheduler_api import Accept, Decline

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from chaos.sim.fast.calls import Answered, Unserved
 from chaos.sim.fast.framework_calls import Calls
-from chaos.sim.fast.leader_streams import Answered, Unserved
 from chaos.sim.fast.network import Connection
 from raftleader.framework.session import Phase, Probe, Session
 from raftleader.protocol.ids import AgentId, FrameworkId, OfferId

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import attrs
-import msgspec
 
+from chaos.sim.fast.calls import Answered, Asked, Unserved
 from chaos.sim.fast.leader_operations import OperationNews
 from chaos.sim.fast.network import Connection
 from raftleader.api.commands import LoggedCall, command_of, subscription_of
@@ -51,32 +51,6 @@ if TYPE_CHECKING:
     from chaos.sim.fast.leader import LeaderTerm
 
 HEARTBEAT_S = 5.0
-
-
-FrameworkCall = LoggedCall | Reconcile | ReconcileOperations | SendMessage
-"""What a framework may ask on its second connection."""
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """A call of a framework's, numbered so that its answer can be told."""
-
-    number: int
-    stream: int
-    call: FrameworkCall
-
-
-class Answered(msgspec.Struct, frozen=True):
-    """``status`` as the HTTP API would give it; 0 when its stream is over."""
-
-    number: int
-    status: int
-
-
-class Unserved(msgspec.Struct, frozen=True):
-    """SUBSCRIBE was answered with something else than a stream."""
-
-    status: int
-    text: str
 
 
 @attrs.define(eq=False)

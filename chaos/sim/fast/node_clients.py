@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chaos.sim.fast.calls import Asked, Unserved
 from chaos.sim.fast.leader_agents import Session
-from chaos.sim.fast.leader_streams import Asked, Unserved
 from chaos.sim.fast.network import Connection
 from raftleader.protocol.scheduler_api import Subscribe
 
