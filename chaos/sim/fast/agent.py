@@ -122,8 +122,7 @@ class SimAgent:
 
     @property
     def install_name(self) -> str:
-        """Names the agent that it is since it was set up last: another one has used
-        other task ids."""
+        """Names the agent that it is since it was set up last."""
         return f"{self.name}.{self._installed}" if self._installed else self.name
 
     def start(self) -> None:

@@ -7,21 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from chaos.sim.fast.calls import Answered, Unserved
 from chaos.sim.fast.framework_calls import Calls
+from chaos.sim.fast.framework_news import take_news
 from chaos.sim.fast.network import Connection
 from raftleader.framework.session import Phase, Probe, Session
-from raftleader.protocol.ids import AgentId, FrameworkId, OfferId
+from raftleader.protocol.ids import AgentId, OfferId
 from raftleader.protocol.offers import Offer
 from raftleader.protocol.scheduler_api import (
-    AcceptInverseOffers,
     Acknowledge,
-    AcknowledgeOperation,
     Decline,
-    DeclineInverseOffers,
     Error,
-    InverseOffers,
-    Message,
     Offers,
-    OperationUpdate,
     Reconcile,
     ReconcileOperations,
     Rescind,
@@ -252,32 +247,7 @@ class FrameworkLife:
                     ):
                         self.calls.call(call)
             case _:
-                self._take_other(session.framework_id, message)
-
-    def _take_other(self, framework_id: FrameworkId, message: Any) -> None:
-        framework = self.framework
-        match message:
-            case OperationUpdate(status=end):
-                assert framework.work is not None and end.operation_id is not None
-                framework.work.told(framework_id, end)
-                if end.uuid is not None:
-                    self.calls.call(
-                        AcknowledgeOperation(
-                            framework_id=framework_id,
-                            operation_id=end.operation_id,
-                            uuid=end.uuid,
-                        )
-                    )
-            case InverseOffers(inverse_offers=asked):
-                framework.counts["inverse offers"] += len(asked)
-                ids = tuple(one.id for one in asked)
-                is_yes = sum(ids[0].encode()) % 2 == 0
-                answer = AcceptInverseOffers if is_yes else DeclineInverseOffers
-                self.calls.call(
-                    answer(framework_id=framework_id, inverse_offer_ids=ids)
-                )
-            case Message():
-                framework.counts["messages from executors"] += 1
+                take_news(framework, self.calls, session.framework_id, message)
 
     def _subscribed(self, event: Subscribed, now_s: float) -> None:
         framework = self.framework

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 from msgspec.structs import replace
 
+from chaos.sim.fast.sides import is_volume, sides
 from chaos.sim.options import Work
 from raftleader.protocol.ids import AgentId, FrameworkId, TaskId
 from raftleader.protocol.offers import (
@@ -136,7 +137,7 @@ class FrameworkWork:
             operation = replace(operation, id=operation_id)
             self._asked[operation_id] = _Asked(framework_id, agent_id, operation)
             operations.append(operation)
-            taken, made = _sides(operation)
+            taken, made = sides(operation)
             if rest.contains(taken):
                 rest = rest - taken + made
         return rest
@@ -173,7 +174,7 @@ class FrameworkWork:
         keys = [
             key
             for key in rest.scalars
-            if "|" in key and kind_of_key(key).is_dynamic and not _is_volume(key)
+            if "|" in key and kind_of_key(key).is_dynamic and not is_volume(key)
         ]
         if not keys or self._rng.random() >= UNRESERVE_PROBABILITY:
             return None
@@ -194,7 +195,7 @@ class FrameworkWork:
         return Create(volumes=Resources.of({key_of_kind(kind): VOLUME_MILLIS}))
 
     def _destroy(self, agent_id: AgentId, rest: Resources) -> Destroy | None:
-        keys = [key for key in rest.scalars if _is_volume(key)]
+        keys = [key for key in rest.scalars if is_volume(key)]
         if not keys or self._rng.random() >= DESTROY_PROBABILITY:
             return None
         return Destroy(volumes=Resources.of({keys[0]: rest.scalars[keys[0]]}))
@@ -219,7 +220,7 @@ class FrameworkWork:
             if status.state is OperationState.FINISHED:
                 self._counts[type(asked.operation).__name__.upper()] += 1
                 changes = self.ledger.setdefault(asked.agent_id, Counter())
-                taken, made = _sides(asked.operation)
+                taken, made = sides(asked.operation)
                 changes.subtract(taken.scalars)
                 changes.update(made.scalars)
             else:
@@ -295,7 +296,7 @@ class FrameworkWork:
                     found = key
             scalars[found] = millis
         for key, millis in rest.scalars.items():
-            if _is_volume(key) and may_use(self.role, split_key(key)[1]):
+            if is_volume(key) and may_use(self.role, split_key(key)[1]):
                 scalars[key] = millis
                 break
         return Resources.of(scalars)
@@ -375,29 +376,3 @@ class FrameworkWork:
             )
             calls.append(shutdown)
         return calls
-
-
-def _is_volume(key: str) -> bool:
-    return "|" in key and kind_of_key(key).volume is not None
-
-
-def _sides(operation: Conversion) -> tuple[Resources, Resources]:
-    """What an operation takes, and what it makes of that, as its framework sees it."""
-    match operation:
-        case Reserve(resources=resources):
-            return resources.converted(_unreserved), resources
-        case Unreserve(resources=resources):
-            return resources, resources.converted(_unreserved)
-        case Create(volumes=volumes):
-            return volumes.converted(_plain_disk), volumes
-        case Destroy(volumes=volumes):
-            return volumes, volumes.converted(_plain_disk)
-    raise AssertionError(operation)
-
-
-def _unreserved(kind: ResourceKind) -> ResourceKind:
-    return replace(kind, reservations=())
-
-
-def _plain_disk(kind: ResourceKind) -> ResourceKind:
-    return replace(kind, volume=None)
