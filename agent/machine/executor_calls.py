@@ -87,6 +87,9 @@ def told(table: ExecutorTable, message: ToExecutor) -> None:
     if row is not None and row.stream is not None:
         event = executor_api.Message(data=message.data)
         table.turn.effects.append(SendEvent(row.stream, event))
+        table.tasks.counts["valid_framework_messages"] += 1
+    else:
+        table.tasks.counts["invalid_framework_messages"] += 1
 
 
 def _dismiss(table: ExecutorTable, stream: int) -> None:

@@ -24,6 +24,8 @@ _COUNTED = (
     "valid_framework_messages",
     "invalid_framework_messages",
     "executors_terminated",
+    "executors_preempted",
+    "recovery_time_secs",
     "container_launch_errors",
     "recovery_errors",
     *(f"tasks_{state.name.lower()}" for state in (*_ENDED, TaskState.GONE)),
@@ -47,6 +49,7 @@ class Metrics:
     def snapshot(self) -> dict[str, float]:
         """All metrics, by name, in order."""
         numbers = {f"slave/{name}": value for name, value in self._of_agent().items()}
+        numbers["containerizer/mesos/container_destroy_errors"] = 0.0
         return dict(sorted((numbers | _of_system() | self._of_nested()).items()))
 
     def _of_agent(self) -> dict[str, float]:

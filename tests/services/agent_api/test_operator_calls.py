@@ -294,6 +294,8 @@ async def test_metrics_have_the_names_of_mesos(client: Client) -> None:
     assert found["slave/cpus_percent"] == 0.25
     assert found["slave/valid_status_updates"] == 3.0
     assert found["slave/tasks_finished"] == 2.0
+    assert found["slave/executors_preempted"] == 0.0
+    assert found["containerizer/mesos/container_destroy_errors"] == 0.0
     assert found["system/mem_total_bytes"] > 0
     assert (await client.page("/metrics/snapshot")).keys() == found.keys()
 

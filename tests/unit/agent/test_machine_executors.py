@@ -365,6 +365,9 @@ def test_messages_are_passed_on_once_or_lost(driver: Any) -> None:
     assert driver.hear(to) == []
     driver.subscribe(run)
     assert driver.events(driver.hear(to)) == [executor_api.Message(data=b"x")]
+    counts = driver.machine.tasks.counts
+    assert counts["valid_framework_messages"] == 1
+    assert counts["invalid_framework_messages"] == 1, "nobody heard the first one"
 
     call = executor_api.SendMessage(executor_id="e", framework_id="fw", data=b"y")
     message = FromExecutor(framework_id="fw", executor_id="e", data=b"y")
