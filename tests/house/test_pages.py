@@ -119,6 +119,9 @@ def test_every_command_and_option_a_page_names_exists(page: Path) -> None:
                 command = found
             elif word.startswith("-"):
                 known = {name for one in command.params for name in one.opts}
-                assert word in known | {"--help"}, (words, word)
+                is_long = word.startswith("--") or word in known
+                names = [word] if is_long else [f"-{letter}" for letter in word[1:]]
+                for name in names:  # -it is -i -t
+                    assert name in known | {"--help"}, (words, name)
             elif getattr(command, "commands", {}):
                 assert not word.islower(), (words, word)  # COMMAND, as in a synopsis
