@@ -18,6 +18,7 @@ from chaos.sim.fast.leader_agents import AgentDuties
 from chaos.sim.fast.leader_streams import Streams
 from raftleader.allocator.drf import DrfAllocator
 from raftleader.allocator.filters import ShortFilters
+from raftleader.allocator.takers import Takers
 from raftleader.allocator.view import build_view
 from raftleader.errors import NotLeaderError, RaftLeaderError
 from raftleader.protocol.ids import AgentId, NodeId
@@ -83,6 +84,7 @@ class LeaderTerm:
         self._gathering_s = rng.choice(GATHERING_S)
         self._allocator = DrfAllocator()
         self._filters = ShortFilters()
+        self._takers = Takers()
         self._waiting: list[_Waiting] = []
         self._in_flight = 0
         self._last_batch_s = float("-inf")
@@ -246,6 +248,7 @@ class LeaderTerm:
             streaming_frameworks=self.streams.by_framework.keys(),
             short_filters=self._filters,
             candidates=candidates,
+            takers=self._takers,
         )
         now_ms = self.node.clock.now_ms()
         grants = self._allocator.allocate(view, now_ms, self._rng).grants
