@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,17 @@ async def test_shell_in_a_terminal_echoes_knows_its_size_and_is_told_of_a_new_on
     assert os.waitstatus_to_exitcode(container.wait_status or 0) == 3
 
 
+@pytest.fixture
+def heard_interrupts() -> Iterator[None]:
+    """A shell's background job ignores SIGINT, and whatever it starts does, too."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_interrupts")
 async def test_control_c_typed_in_a_terminal_interrupts_what_runs_in_it(
     containers: NestedContainers,
 ) -> None:
