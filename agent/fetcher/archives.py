@@ -32,7 +32,7 @@ _DAMAGED = (
     zlib.error,
     lzma.LZMAError,
     EOFError,
-    NotImplementedError,
+    NotImplementedError,  # zipfile, of a compression it does not know
     RuntimeError,  # a password is needed
     ValueError,  # NUL in a name, and all that is odd
     OverflowError,

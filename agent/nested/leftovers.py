@@ -55,7 +55,7 @@ def _kill_round(of_agent: bytes, own: bytes) -> int:
         except OSError:
             continue
         try:
-            with open(f"/proc/{name}/environ", "rb", buffering=0) as file:  # noqa: PTH123
+            with open(f"/proc/{name}/environ", "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered
                 environment = file.readall() or b""
             entries = environment.split(b"\0")
             if any(e.startswith(of_agent) and e != own for e in entries):

@@ -84,7 +84,7 @@ async def serve(directory: Path, agents: int, tasks: int) -> None:
     pauses = Pauses()
     async with trio.open_nursery() as nursery:
         addresses = await nursery.start(partial(run_node, config, on_made=on_made))
-        while not services[0].leadership.leading:  # noqa: ASYNC110
+        while not services[0].leadership.leading:  # noqa: ASYNC110 - tells nobody
             await trio.sleep(LEADING_LOOK_S)
         nursery.start_soon(pauses.run)
         say({"http": addresses.http})

@@ -6,6 +6,7 @@ author's hands where one will do, and together one file of five hundred lines.
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from raftleader.protocol.constraints import OfferConstraints
 
 
-class SchedulerCalls:
+class SchedulerCalls(abc.ABC):
     """What a framework may ask of the leader.
 
     Every call waits until a leader has answered that it is in the log of a
@@ -64,9 +65,9 @@ class SchedulerCalls:
         self._caller: Caller | None = None
         self._acknowledger: Acknowledger | None = None
 
+    @abc.abstractmethod
     def stop(self) -> None:
         """End the driver."""
-        raise NotImplementedError
 
     # --- Offers -------------------------------------------------------------------
 

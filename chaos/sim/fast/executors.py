@@ -8,6 +8,7 @@ command tasks. An executor dies with its agent.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import attrs
@@ -25,6 +26,7 @@ from agent.machine.effects import (
     StartExecutor,
 )
 from agent.machine.events import (
+    Event,
     ExecutorCalled,
     ExecutorSubscribed,
     ProcessExit,
@@ -122,10 +124,10 @@ class Executors:
             case _:
                 pass
 
-    def _ring(self, event: object) -> None:
+    def _ring(self, event: Event) -> None:
         if event in self._alarms:
             self._alarms.discard(event)
-            self._life.event(event)  # type: ignore[arg-type]
+            self._life.event(event)
 
     # --- the process ----------------------------------------------------------------
 
@@ -170,13 +172,17 @@ class Executors:
         self._life.turn(ProcessExited(executor.run, exit_))
 
     def _after(
-        self, executor: SimExecutor, delay_s: float, act: object, *args: object
+        self,
+        executor: SimExecutor,
+        delay_s: float,
+        act: Callable[..., object],
+        *args: object,
     ) -> None:
         """Call ``act(executor, *args)``, if it still runs then."""
 
         def run() -> None:
             if self._life.is_alive and self.running.get(executor.run) is executor:
-                act(executor, *args)  # type: ignore[operator]
+                act(executor, *args)
 
         self._agent.agenda.after(delay_s, run)
 
