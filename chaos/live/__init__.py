@@ -1,0 +1,1 @@
+"""Real processes, real kernels: start a cluster, break it, judge it, tell of it."""
