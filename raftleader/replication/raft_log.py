@@ -13,6 +13,7 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import trio
 
@@ -39,6 +40,8 @@ from raftleader.replication.wire import Codec, PeerMessage, encode
 from transports.interface import Transport
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 STALL_S_MAX = 2.0
 """A leader whose disk is silent for longer is silent too, so that another leads."""
@@ -332,7 +335,7 @@ class RaftLog:
             if not member.has_background:
                 return
             # One piece, a turn for everybody else, a step: heartbeats go on.
-            member.background()
+            await self._background(member, inbox)
             await trio.lowlevel.checkpoint()
 
     async def _step(
@@ -351,7 +354,12 @@ class RaftLog:
             self._dialled = configuration
             mesh.set_members(self._addresses())
 
-    async def _wait_for(self, steps: Waits[list[Outgoing]]) -> list[Outgoing]:
+    async def _background(self, member: Member, inbox: MemberInbox) -> None:
+        inbox.hold()
+        await self._wait_for(member.backgrounds())
+        inbox.release()
+
+    async def _wait_for(self, steps: Waits[T]) -> T:
         """Cancelled only between steps: a step that was half done and forgotten would
         have promised nothing, but the disk may not be let go under its sync."""
         try:
@@ -368,8 +376,8 @@ class RaftLog:
                     await trio.sleep_forever()  # crashed, and about to be cancelled
                 sync = next(steps) if failure is None else steps.throw(failure)
         except StopIteration as end:
-            outgoing: list[Outgoing] = end.value
-            return outgoing
+            result: T = end.value
+            return result
 
     def _unless_ended(self, sync: Sync) -> None:
         if not self._is_ended:

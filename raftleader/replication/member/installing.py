@@ -8,16 +8,20 @@
 
 The leader is told only when the journal is synced. After a crash before 2 the pieces
 go on where they ended; after 2 the start does the rest (``opening``).
+
+What waits for the disk is yielded, see ``disk_waits``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from raftleader.errors import DiskFullError, InvalidInputError
 from raftleader.replication.interface import Restoration, StateMachine
 from raftleader.replication.journal import Journal
 from raftleader.replication.member.applying import Applying
+from raftleader.replication.member.disk_waits import Waits
 from raftleader.replication.member.snapshotting import Snapshotting
 from raftleader.replication.raft.core import RaftCore
 from raftleader.replication.raft.messages import SnapshotChunk, SnapshotMeta
@@ -64,19 +68,23 @@ class Installing:
         self._is_start = True
         self._read(meta)
 
-    def receive(self, chunk: SnapshotChunk, now_s: float) -> None:
+    def receive(self, chunk: SnapshotChunk, now_s: float) -> Waits[None]:
         """Store a piece, and begin to install when it was the last one."""
         if self._meta is not None:
             return  # the leader repeats it if it still matters then
         meta = chunk.meta
         self._snapshotting.put_off(now_s)
         try:
-            next_offset = self._store.receive(meta, chunk.offset, chunk.data)
+            offsets: list[int] = []
+            yield lambda: offsets.append(
+                self._store.receive(meta, chunk.offset, chunk.data)
+            )
+            next_offset = offsets[0]
             self._at_point("install-received")
             if next_offset < meta.size_bytes:
                 self._core.chunk_stored(meta, next_offset)
                 return
-            self._store.complete(meta)
+            yield partial(self._store.complete, meta)
             self._core.chunk_stored(meta, next_offset)
         except DiskFullError:
             self.failed += 1  # unanswered, so the leader tries again later
@@ -88,7 +96,7 @@ class Installing:
         self._at_point("install-complete")
         self._read(meta)
 
-    def work(self, now_s: float) -> bool:
+    def works(self, now_s: float) -> Waits[bool]:
         """Read a piece into the machine, or finish. True if there is more to do.
 
         Raises JournalDamagedError or InvalidInputError if the stored snapshot, which
@@ -106,7 +114,7 @@ class Installing:
         self._meta = self._restoration = None
         self._chunks = iter(())
         if not self._is_start:
-            self._begin_log_after(meta, now_s)
+            yield from self._begin_log_after(meta, now_s)
         self._is_start = False
         return False
 
@@ -116,7 +124,7 @@ class Installing:
         self._restoration = self._machine.restore()
         self._applying.is_paused = True
 
-    def _begin_log_after(self, meta: SnapshotMeta, now_s: float) -> None:
+    def _begin_log_after(self, meta: SnapshotMeta, now_s: float) -> Waits[None]:
         """Core and journal; the latter is durable with the next sync, before which
         the core's answer does not leave."""
         core = self._core
@@ -124,8 +132,8 @@ class Installing:
         core.snapshot_installed(meta, now_s)
         self._at_point("install-reset")
         if not is_behind:  # the log got there by itself meanwhile
-            self._snapshotting.stored(meta)
+            yield from self._snapshotting.stored(meta)
         elif core.last_index > meta.index:  # it has what follows
-            self._journal.drop_before(core.first_index)
+            yield partial(self._journal.drop_before, core.first_index)
         else:
             self._journal.reset(meta.index, meta.term)

@@ -155,7 +155,8 @@ class Member:
     def restore_some(self) -> bool:
         """At the start, before anything else: read a piece of the newest snapshot into
         the machine. True if there is more to do."""
-        return self._stepping.parts.installing.work(self._stepping.now_s)
+        stepping = self._stepping
+        return wait_here(stepping.parts.installing.works(stepping.now_s))
 
     # --- inputs ---
 
@@ -248,7 +249,12 @@ class Member:
         """A piece of work that can wait: writing a snapshot, or reading one into the
         machine. True if there is more. Call it, and ``step``, in turn: it does
         nothing while messages wait for a step."""
-        return self._stepping.background()
+        return wait_here(self._stepping.backgrounds())
+
+    def backgrounds(self) -> Waits[bool]:
+        """As ``background``, for whoever waits for the disk as it likes; the rules are
+        those of ``steps``."""
+        return self._stepping.backgrounds()
 
     @property
     def has_background(self) -> bool:

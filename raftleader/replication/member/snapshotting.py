@@ -4,16 +4,21 @@ The machine gives its state in pieces while entries go on being applied; one pie
 written at a time. Only when all is durable under its name do core and journal forget
 entries, and keep some for followers that are a little behind. A crash before that
 leaves a draft, which the store removes at the next start.
+
+What waits for the disk is yielded (``disk_waits``): a large file's sync takes longer
+than the event loop may stand still.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from raftleader.errors import DiskFullError
 from raftleader.replication.interface import StateMachine
 from raftleader.replication.journal import Journal
 from raftleader.replication.member.applying import Applying
+from raftleader.replication.member.disk_waits import Waits
 from raftleader.replication.raft.core import RaftCore
 from raftleader.replication.raft.messages import SnapshotMeta
 from raftleader.replication.snapshots import SnapshotStore, SnapshotWriter
@@ -77,19 +82,23 @@ class Snapshotting:
             or applied.size_bytes >= times * self._bytes_max
         ) and now_s >= self._not_before_s
 
-    def work(self, now_s: float) -> bool:
+    def works(self, now_s: float) -> Waits[bool]:
         """Begin one if it is due, or write a piece of it, or finish it.
 
         True if there is more to do. Raises OSError other than for a full disk."""
         try:
-            if self._writer is None:
-                return self.is_due(now_s) and self._begin()
+            writer = self._writer
+            if writer is None:
+                if not self.is_due(now_s) or self._applying.index == 0:
+                    return False
+                yield from self._begin()
+                return True
             piece = next(self._pieces, None)
             if piece is not None:
-                self._writer.write(piece)
+                yield partial(writer.write, piece)
                 self._at_point("snapshot-written")
                 return True
-            self._finish(self._writer)
+            yield from self._finish(writer)
         except DiskFullError:
             # The store removes the draft; the log goes on growing meanwhile.
             self.abandon()
@@ -109,30 +118,33 @@ class Snapshotting:
         if writer is not None:
             writer.abandon()
 
-    def stored(self, meta: SnapshotMeta) -> None:
+    def stored(self, meta: SnapshotMeta) -> Waits[None]:
         """``meta`` is durable and in our log: forget what it stands for.
 
         Raises DiskFullError: then the journal keeps more than it must."""
         first = self._core.snapshot_stored(meta, self._keep_entries)
-        self._journal.drop_before(first)
+        yield partial(self._journal.drop_before, first)
         self._at_point("snapshot-compacted")
 
-    def _begin(self) -> bool:
+    def _begin(self) -> Waits[None]:
         applied = self._applying
-        if applied.index == 0:
-            return False
         self._at_point("snapshot-begin")
+        # Nothing is applied before this ends: what is captured is the state at its
+        # index.
         self._pieces = self._machine.capture()
-        self._writer = self._store.begin(
-            applied.index, self._core.term_at(applied.index), applied.configuration
-        )
-        applied.count_anew()
-        return True
+        term, configuration = self._core.term_at(applied.index), applied.configuration
 
-    def _finish(self, writer: SnapshotWriter) -> None:
+        def begin() -> None:
+            self._writer = self._store.begin(applied.index, term, configuration)
+
+        yield begin
+        applied.count_anew()
+
+    def _finish(self, writer: SnapshotWriter) -> Waits[None]:
         self._at_point("snapshot-finish")
-        meta = writer.finish()
+        metas: list[SnapshotMeta] = []
+        yield lambda: metas.append(writer.finish())
         self._writer = None
         self.taken += 1
         self._at_point("snapshot-stored")
-        self.stored(meta)
+        yield from self.stored(metas[0])

@@ -150,15 +150,15 @@ class Stepping:
             self._at_point("before-send")
         return out
 
-    def background(self) -> bool:
+    def backgrounds(self) -> Waits[bool]:
         if self._writing.is_full or not self.is_formed:
             return False
         if self.core.has_work:
             return False  # a snapshot must not overtake entries on their way to disk
         parts = self.parts
         if parts.installing.is_active:
-            return parts.installing.work(self.now_s)
-        return parts.snapshotting.work(self.now_s)
+            return (yield from parts.installing.works(self.now_s))
+        return (yield from parts.snapshotting.works(self.now_s))
 
     @property
     def has_background(self) -> bool:

@@ -64,7 +64,7 @@ class Writing:
                 if self._journal.is_dirty:
                     yield self._sync
                 self._stuck = None
-                self._finish(parts, work, out, now_s)
+                yield from self._finish(parts, work, out, now_s)
             if self._journal.is_dirty:
                 yield self._sync
         except DiskFullError:
@@ -85,7 +85,7 @@ class Writing:
         self.is_full = False
         work, self._stuck = self._stuck, None
         if work is not None:
-            self._finish(parts, work, out, now_s)
+            yield from self._finish(parts, work, out, now_s)
         return True
 
     def _write(self, work: Work) -> None:
@@ -104,7 +104,7 @@ class Writing:
 
     def _finish(
         self, parts: Parts, work: Work, out: list[Outgoing], now_s: float
-    ) -> None:
+    ) -> Waits[None]:
         core = parts.core
         core.persisted(work)
         out.extend(work.messages)
@@ -117,6 +117,6 @@ class Writing:
             out.append((wanted.peer, core.snapshot_chunk(wanted, data)))
             parts.snapshotting.sending(now_s)
         if work.chunk is not None:
-            parts.installing.receive(work.chunk, now_s)
+            yield from parts.installing.receive(work.chunk, now_s)
         if work.reads:
             self._requests.reads_done(work.reads)
