@@ -1,0 +1,1 @@
+"""What a leader node of a run wrote down of itself: its applied log."""
