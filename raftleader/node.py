@@ -22,7 +22,7 @@ import trio
 
 from raftleader.api.app import build_handler
 from raftleader.api.mesos_facts import NodeFacts
-from raftleader.garbage import tuned_garbage_collection
+from raftleader.garbage import collect_young, tuned_garbage_collection
 from raftleader.httpd.messages import Handler
 from raftleader.httpd.server import serve_http
 from raftleader.leader.agent_sessions import AgentSessions
@@ -201,6 +201,7 @@ async def run_node(
                     await nursery.start(service.run)
                     if owns_process:
                         nursery.start_soon(loop_lag.run)
+                        nursery.start_soon(collect_young)
                         # What was made so far stays: never look at it again.
                         gc.freeze()
                     task_status.started(

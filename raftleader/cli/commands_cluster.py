@@ -95,6 +95,10 @@ def leader(
         str | None,
         typer.Option(metavar="REGION/ZONE", help="Where it stands.  [nowhere]"),
     ] = None,
+    nice: Annotated[
+        int | None,
+        typer.Option(help="Its priority: -20, most urgent, to 19."),
+    ] = None,
     external_log_file: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Its log, to be read over the API.  [none]"),
@@ -129,6 +133,7 @@ def leader(
         "keep_entries": keep_entries,
         "domain": domain,
         "external_log_file": external_log_file,
+        "nice": nice,
         "log_level": log_level,
     }
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from raftleader.cli.daemons import check_host_port, check_transport_address, serve
 from raftleader.cli.exit_codes import one_line
+from raftleader.cli.priority import be_nice, check_nice
 from raftleader.cli.sections import LeaderSection, domain_of
 from raftleader.errors import ConfigError
 from raftleader.node import Engine, NodeConfig, run_node
@@ -27,6 +28,8 @@ async def serve_leader(section: LeaderSection, *, lifeline_fd: int | None) -> in
     Raises ConfigError, JournalDamagedError or OSError if it cannot begin.
     """
     config = node_config_of(section)
+    if section.nice is not None:
+        be_nice(section.nice)
     addresses = {"http": config.http, "agents": config.agents}
     addresses |= {"peers": config.members[config.node_id]} if section.peers else {}
     return await serve(
@@ -42,6 +45,8 @@ def node_config_of(section: LeaderSection) -> NodeConfig:
     for key in ("node_id", "cluster_id"):
         if problem := id_problem(getattr(section, key)):
             raise ConfigError(f"{key}: {problem}")
+    if section.nice is not None:
+        check_nice(section.nice)
     members = section.peer_table() or {section.node_id: NO_PEER}
     for address in members.values():
         check_transport_address("peers", address)

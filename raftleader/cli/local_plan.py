@@ -14,6 +14,7 @@ import psutil
 
 from raftleader.cli.local_ports import LOOPBACK, free_ports, ports_from
 from raftleader.cli.log_lines import LOG_LEVELS
+from raftleader.cli.priority import LOCAL_LEADER_NICE, may_be_urgent
 from raftleader.errors import ConfigError, InvalidInputError
 from raftleader.protocol.resources import parse_resources, split_key
 
@@ -39,6 +40,7 @@ class LocalClusterOptions:
         engine: What replicates the leaders' log.
         agent_resources: Of each agent, or None to share out this machine.
         is_restarted: Whether a node that dies is started again.
+        is_urgent: Whether leaders go before tasks where the machine is busy.
     """
 
     folder: Path
@@ -50,6 +52,7 @@ class LocalClusterOptions:
     engine: str = "auto"
     is_restarted: bool = True
     log_level: str = "info"
+    is_urgent: bool = attrs.field(factory=may_be_urgent)
 
 
 @attrs.frozen(kw_only=True)
@@ -125,6 +128,8 @@ def _plan_leader(
         arguments += ["--peer", peer]
     arguments += ["--engine", options.engine, "--log-level", options.log_level]
     arguments += ["--external-log-file", str(folder / LOG_NAME)]
+    if options.is_urgent:
+        arguments += ["--nice", str(LOCAL_LEADER_NICE)]
     return NodePlan(
         name=name, address=address, folder=folder, arguments=tuple(arguments)
     )

@@ -63,6 +63,8 @@ class LeaderSection:
             only to frameworks with REGION_AWARE. Equal regions on all leaders.
         external_log_file: Where whoever starts the node puts its log; read over the
             API. With none nobody reads it there.
+        nice: Its priority on a busy machine, -20 (most urgent) to 19. With none, that
+            of whoever starts it.
     """
 
     node_id: str = "leader"
@@ -87,6 +89,7 @@ class LeaderSection:
     keep_entries: int = attrs.field(default=KEEP_ENTRIES, validator=_check_entries)
     domain: str | None = None
     external_log_file: Path | None = None
+    nice: int | None = None
     log_level: str = "info"
 
     def weight_table(self) -> dict[str, int] | None:
