@@ -1,0 +1,1 @@
+"""Faults: each nemesis makes some classes of them, and puts them right."""
