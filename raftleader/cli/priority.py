@@ -6,8 +6,10 @@ lose its office for it. It needs little, but soon.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+from pathlib import Path
 
 from raftleader.errors import ConfigError
 
@@ -26,8 +28,14 @@ def check_nice(nice: int) -> None:
         )
 
 
+AUTOGROUP = Path("/proc/self/autogroup")
+"""Where Linux groups processes by session, nice values count within a session only,
+and the session has one of its own: here (sched(7))."""
+
+
 def be_nice(nice: int) -> None:
-    """Give this process, while it has one thread, another priority.
+    """Give this process, while it has one thread, another priority; and its session,
+    if it is alone in it.
 
     Without the permission it keeps its own, and says so."""
     try:
@@ -39,6 +47,11 @@ def be_nice(nice: int) -> None:
             nice,
             os.getpriority(os.PRIO_PROCESS, 0),
         )
+        return
+    if os.getsid(0) == os.getpid():
+        # Not every kernel has it; where it is switched off it says so, by an error.
+        with contextlib.suppress(OSError):
+            AUTOGROUP.write_text(str(nice), encoding="ascii")
 
 
 def may_be_urgent() -> bool:

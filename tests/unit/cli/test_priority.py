@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from raftleader.cli import priority
 from raftleader.cli.priority import be_nice, check_nice, may_be_urgent
 from raftleader.errors import ConfigError
 
@@ -50,3 +52,17 @@ def test_priority_that_is_not_allowed_is_said_and_the_node_goes_on(
 
 def _refuse(*_: object) -> None:
     raise PermissionError(1, "Operation not permitted")
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_session_gets_the_nice_value_if_it_is_ours_alone(
+    is_alone: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    autogroup = tmp_path / "autogroup"
+    monkeypatch.setattr(priority, "AUTOGROUP", autogroup)
+    monkeypatch.setattr(os, "setpriority", lambda *_: None)
+    monkeypatch.setattr(os, "getsid", lambda _: os.getpid() if is_alone else 1)
+    be_nice(7)
+    assert autogroup.exists() == is_alone
+    if is_alone:
+        assert autogroup.read_text() == "7"
