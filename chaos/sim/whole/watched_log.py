@@ -15,7 +15,7 @@ from chaos.checkers.one_vote import OneVote
 from chaos.checkers.told_is_durable import ToldIsDurable
 from chaos.sim.fast.log_view import LogView
 from chaos.sim.whole.history import History
-from chaos.sim.whole.log_judge import Problem
+from chaos.judging.log_judge import Problem
 from raftleader.replication.member.member import Member
 from raftleader.replication.member.writing import Outgoing
 from raftleader.replication.raft.core import Role

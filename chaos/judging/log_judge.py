@@ -17,6 +17,7 @@ from chaos.checkers.launches_once import LaunchesOnce
 from chaos.checkers.no_resource_twice import NoResourceTwice
 from chaos.checkers.offers_accounted import OffersAccounted
 from chaos.checkers.one_leader import OneLeader
+from chaos.checkers.quota_kept import QuotaKept
 from chaos.checkers.updates_delivered import UpdatesDelivered
 from raftleader.errors import InvalidInputError
 from raftleader.protocol.ids import FrameworkId, TaskKey
@@ -48,6 +49,7 @@ class LogJudge:
         self.updates = UpdatesDelivered()
         self.deadlines = DeadlinesDurable()
         self.deposed = DeposedHarmless()
+        self.quota = QuotaKept()
 
     def leads(self, node: str, term: int) -> list[Problem]:
         """A node says that it leads this term."""
@@ -70,7 +72,9 @@ class LogJudge:
         if index % DIGEST_EVERY == 0:
             yield from self.observed(node, state)
         if is_new:
-            yield from self._judge(term, data, state, applied, now_s)
+            yield from self.entry(term, data, state, applied, now_s)
+            if index % EVERYTHING_EVERY == 0:
+                yield from self.everything(state)
 
     def observed(self, node: str, state: ClusterState) -> list[Problem]:
         """The state of a node as it is now."""
@@ -87,7 +91,7 @@ class LogJudge:
         problems = self.updates.heard(framework_id, status)
         return _named(UpdatesDelivered.name, problems)
 
-    def _judge(
+    def entry(
         self,
         term: int,
         data: bytes,
@@ -95,6 +99,7 @@ class LogJudge:
         applied: Applied,
         now_s: float,
     ) -> Iterator[Problem]:
+        """The next entry, and the state after it, whoever applied it."""
         try:
             entry = decode_entry(data)
         except InvalidInputError:
@@ -111,9 +116,12 @@ class LogJudge:
             yield DeadlinesDurable.name, text
         for text in self.deposed.applied(entry, term, applied):
             yield DeposedHarmless.name, text
-        if applied.index % EVERYTHING_EVERY == 0:
-            for text in self.resources.everything(state):
-                yield NoResourceTwice.name, text
+        for text in self.quota.applied(entry, touched.offers, state):
+            yield QuotaKept.name, text
+
+    def everything(self, state: ClusterState) -> list[Problem]:
+        """Whatever the state says that cannot be. Looks at every row."""
+        return _named(NoResourceTwice.name, self.resources.everything(state))
 
 
 def _named(name: str, problems: list[str]) -> list[Problem]:
