@@ -1,0 +1,132 @@
+"""Making the faults of a schedule, each at its time, and putting them right.
+
+A fault that was made is healed, whatever happens to the run: healing is shielded from
+cancellation, and bounded. What could not be made, or not be put right, is taken down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+import trio
+
+from chaos.history.records import FaultPhase, FaultRecord
+from chaos.live.faults import Fault, Injection
+from chaos.live.seams import ImpossibleError, Nemesis, World, Wound
+from raftleader.cli.exit_codes import one_line
+
+INJECT_TIMEOUT_S = 30.0
+"""The slowest are those that wait for a certain state of the cluster first."""
+HEAL_TIMEOUT_S = 60.0
+"""The slowest is the operator who replaces a lost disk, over an election or two."""
+
+Tell = Callable[[FaultRecord], None]
+
+
+@attrs.define(kw_only=True)
+class Injector:
+    """Performs a schedule.
+
+    Attributes:
+        tell: Hears of each record, beside the journal.
+        problems: What went wrong with a nemesis itself: the run then shows less than
+            it should have.
+    """
+
+    world: World
+    nemeses: Mapping[Fault, Nemesis]
+    tell: Tell
+    inject_timeout_s: float = INJECT_TIMEOUT_S
+    heal_timeout_s: float = HEAL_TIMEOUT_S
+    problems: list[str] = attrs.field(factory=list)
+    _over: trio.Event = attrs.field(factory=trio.Event)
+
+    async def perform(self, schedule: Sequence[Injection]) -> None:
+        """Returns when every fault has been healed.
+
+        Cancelled, it heals what is in force first: at most ``heal_timeout_s``.
+        """
+        began = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for injection in schedule:
+                nursery.start_soon(self._perform, injection, began + injection.at_s)
+
+    def end(self) -> None:
+        """No fault begins any more, and those in force are healed now."""
+        self._over.set()
+
+    async def _perform(self, injection: Injection, at: float) -> None:
+        if await self._wait_over(at - trio.current_time()):
+            return
+        began_ns = self.world.journal.now_ns()
+        wound = await self._inject(injection)
+        if wound is None:
+            return
+        try:
+            self._write(
+                injection, FaultPhase.INJECT, wound, dict(wound.detail), began_ns
+            )
+            await self._wait_over(injection.for_s)
+        finally:
+            await self._heal(injection, wound)
+
+    async def _wait_over(self, for_s: float) -> bool:
+        with trio.move_on_after(max(0.0, for_s)):
+            await self._over.wait()
+            return True
+        return False
+
+    async def _inject(self, injection: Injection) -> Wound | None:
+        fault = injection.fault
+        why = f"there is no nemesis for {fault.value}"
+        try:
+            if nemesis := self.nemeses.get(fault):
+                with trio.fail_after(self.inject_timeout_s):
+                    return await nemesis.inject(injection, self.world)
+        except ImpossibleError as error:
+            why = str(error)
+        except trio.TooSlowError:
+            why = f"it took more than {self.inject_timeout_s:g} s to make"
+        except Exception as error:  # a nemesis that is broken must not end the run
+            why = f"its nemesis failed: {type(error).__name__}: {one_line(error)}"
+            self.problems.append(f"{fault.value} (number {injection.number}): {why}")
+        self._write(injection, FaultPhase.IMPOSSIBLE, None, {"why": why})
+        return None
+
+    async def _heal(self, injection: Injection, wound: Wound) -> None:
+        detail: dict[str, Any] = {}
+        name = f"{injection.fault.value} (number {injection.number})"
+        with trio.CancelScope(shield=True):
+            try:
+                with trio.fail_after(self.heal_timeout_s):
+                    detail = dict(await wound.heal())
+            except trio.TooSlowError:
+                detail["problem"] = f"not healed within {self.heal_timeout_s:g} s"
+            except Exception as error:  # the others must be healed nevertheless
+                words = f"{type(error).__name__}: {one_line(error)}"
+                detail["problem"] = f"could not be healed: {words}"
+        if "problem" in detail:
+            self.problems.append(f"{name}: {detail['problem']}")
+        self._write(injection, FaultPhase.HEAL, wound, detail)
+
+    def _write(
+        self,
+        injection: Injection,
+        phase: FaultPhase,
+        wound: Wound | None,
+        detail: dict[str, Any],
+        at_ns: int | None = None,
+    ) -> None:
+        record = FaultRecord(
+            id=injection.number,
+            fault=injection.fault.value,
+            phase=phase,
+            at_ns=self.world.journal.now_ns() if at_ns is None else at_ns,
+            targets=tuple(wound.targets) if wound else (),
+            means=wound.means if wound else "",
+            detail={"target": injection.target.value, **detail},
+        )
+        self.world.journal.write(record)
+        self.tell(record)

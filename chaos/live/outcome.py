@@ -1,0 +1,87 @@
+"""What became of a run, apart from what its history shows.
+
+A cluster that does not come back once everything is healed breaks a promise; a run that
+could not be carried out shows nothing. The one is invalid, the other unknown.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import msgspec
+
+from chaos.results import Result, Verdict
+
+READY = "liveness: ready after healing"
+SETTLED = "liveness: everything gets done"
+CARRIED_OUT = "the run was carried out"
+
+
+class Ending(enum.Enum):
+    """How a run ended."""
+
+    COMPLETE = "complete"
+    CUT_SHORT = "cut short"
+    """By a signal: what was seen until then is judged."""
+    FAILED = "failed"
+
+
+class Bound(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that must happen within a stated time. ``took_s`` is None if it did
+    not; ``why`` then says what was missing."""
+
+    within_s: float
+    took_s: float | None = None
+    why: str = ""
+
+
+class Outcome(msgspec.Struct, kw_only=True):
+    """Filled while the run goes on.
+
+    Attributes:
+        why: Of an ending that is not complete.
+        started, ready, settled: From the beginning, the end of the faults, the healed
+            cluster; None for what was not come to.
+        problems: With the run itself: nemeses that failed, documents that could not
+            be read.
+        nodes: ``name``, ``kind`` and ``log`` (below the folder) of every process.
+    """
+
+    ending: Ending = Ending.FAILED
+    why: str = ""
+    started: Bound | None = None
+    ready: Bound | None = None
+    settled: Bound | None = None
+    problems: list[str] = []
+    nodes: list[dict[str, Any]] = []
+    began_ns: int = 0
+    ended_ns: int = 0
+
+    def results(self) -> list[Result]:
+        """What this says of the promises, as checkers say it."""
+        return [
+            _of_bound(READY, self.ready, "the cluster was not ready"),
+            _of_bound(SETTLED, self.settled, "not everything was done"),
+            self._carried_out(),
+        ]
+
+    def _carried_out(self) -> Result:
+        problems = [*self.problems]
+        if self.ending is not Ending.COMPLETE:
+            problems.insert(0, f"{self.ending.value}: {self.why or 'for no reason'}")
+        return Result(
+            checker=CARRIED_OUT,
+            verdict=Verdict.UNKNOWN if problems else Verdict.VALID,
+            checked=1,
+            problems=tuple(problems),
+        )
+
+
+def _of_bound(checker: str, bound: Bound | None, problem: str) -> Result:
+    if bound is None:
+        return Result.of(checker, checked=0, problems=())
+    problems = []
+    if bound.took_s is None:
+        problems.append(f"{problem} within {bound.within_s:g} s: {bound.why}")
+    return Result.of(checker, checked=1, problems=problems)
