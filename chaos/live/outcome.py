@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
-from chaos.results import Result, Verdict
+from chaos.judging.judgement import Judged, Problem
 
 READY = "liveness: ready after healing"
 SETTLED = "liveness: everything gets done"
 CARRIED_OUT = "the run was carried out"
+LIVENESS = ("I16",)
 
 
 class Ending(enum.Enum):
@@ -58,30 +59,28 @@ class Outcome(msgspec.Struct, kw_only=True):
     began_ns: int = 0
     ended_ns: int = 0
 
-    def results(self) -> list[Result]:
-        """What this says of the promises, as checkers say it."""
+    def judged(self) -> list[Judged]:
+        """What this says of the promises."""
         return [
             _of_bound(READY, self.ready, "the cluster was not ready"),
             _of_bound(SETTLED, self.settled, "not everything was done"),
             self._carried_out(),
         ]
 
-    def _carried_out(self) -> Result:
+    def _carried_out(self) -> Judged:
         problems = [*self.problems]
         if self.ending is not Ending.COMPLETE:
             problems.insert(0, f"{self.ending.value}: {self.why or 'for no reason'}")
-        return Result(
-            checker=CARRIED_OUT,
-            verdict=Verdict.UNKNOWN if problems else Verdict.VALID,
-            checked=1,
-            problems=tuple(problems),
-        )
+        if problems:
+            return Judged.unknown(CARRIED_OUT, (), *problems)
+        return Judged.of(CARRIED_OUT, (), checked=1, problems=())
 
 
-def _of_bound(checker: str, bound: Bound | None, problem: str) -> Result:
+def _of_bound(checker: str, bound: Bound | None, problem: str) -> Judged:
     if bound is None:
-        return Result.of(checker, checked=0, problems=())
+        return Judged.unknown(checker, LIVENESS, "the run did not get that far")
     problems = []
     if bound.took_s is None:
-        problems.append(f"{problem} within {bound.within_s:g} s: {bound.why}")
-    return Result.of(checker, checked=1, problems=problems)
+        words = f"{problem} within {bound.within_s:g} s: {bound.why}"
+        problems.append(Problem(text=words))
+    return Judged.of(checker, LIVENESS, checked=1, problems=problems)

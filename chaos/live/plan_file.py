@@ -20,10 +20,16 @@ class WorkloadPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
-    """A class of faults that was asked for and is not made, and why."""
+    """A class of faults that was asked for and is not made, and why.
+
+    Attributes:
+        is_missing: This machine, or this run, cannot make it at all; otherwise another
+            seed, or more time, has it.
+    """
 
     fault: str
     why: str
+    is_missing: bool
 
 
 class RunPlan(msgspec.Struct, frozen=True, kw_only=True):

@@ -148,12 +148,12 @@ async def test_a_cluster_that_is_not_ready_after_healing_is_invalid(
         await trio.sleep(10.0)
         run.cluster.ready_after_s = None
     assert run.outcome.ending is Ending.COMPLETE
-    verdicts = {one.checker: one for one in run.outcome.results()}
+    verdicts = {one.checker: one for one in run.outcome.judged()}
     ready = verdicts["liveness: ready after healing"]
     assert ready.verdict is Verdict.INVALID
-    assert ready.problems == (
-        "the cluster was not ready within 60 s: only 1 of 2 agents are registered",
-    )
+    assert [one.text for one in ready.problems] == [
+        "the cluster was not ready within 60 s: only 1 of 2 agents are registered"
+    ]
     assert "settle" not in run.begun
     assert sorted(run.cluster.stopped) == ["framework-1", "framework-2"]
 
@@ -164,10 +164,10 @@ async def test_what_does_not_get_done_is_invalid_and_named(
     run = Run(world, [])
     run.is_settling = False
     await run.run()
-    verdicts = {one.checker: one for one in run.outcome.results()}
+    verdicts = {one.checker: one for one in run.outcome.judged()}
     settled = verdicts["liveness: everything gets done"]
     assert settled.verdict is Verdict.INVALID
-    assert "framework-1, framework-2" in settled.problems[0]
+    assert "framework-1, framework-2" in settled.problems[0].text
 
 
 async def test_a_cluster_that_does_not_start_shows_nothing(
@@ -179,7 +179,7 @@ async def test_a_cluster_that_does_not_start_shows_nothing(
     assert list(run.begun) == ["start"]
     assert run.nemesis.injected == []
     assert run.outcome.ending is Ending.FAILED
-    assert [one.verdict for one in run.outcome.results()] == [Verdict.UNKNOWN] * 3
+    assert [one.verdict for one in run.outcome.judged()] == [Verdict.UNKNOWN] * 3
 
 
 @pytest.mark.parametrize("at_s", [0.5, 3.0, 12.0])
@@ -194,6 +194,6 @@ async def test_a_signal_cuts_the_faults_short_and_the_run_is_finished(
     assert run.outcome.ending is Ending.CUT_SHORT
     assert run.nemesis.healed == run.nemesis.injected
     assert trio.current_time() < at_s + 10.0
-    carried_out = run.outcome.results()[-1]
+    carried_out = run.outcome.judged()[-1]
     assert carried_out.verdict is Verdict.UNKNOWN
-    assert carried_out.problems[0] == "cut short: a signal was received"
+    assert carried_out.problems[0].text == "cut short: a signal was received"
