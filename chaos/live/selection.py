@@ -156,8 +156,11 @@ def _add(
     is_named: bool,
 ) -> None:
     for fault in faults:
-        targets = () if target is None else (target,)
-        new = Wanted(fault=fault, targets=targets, is_named=is_named)
+        new = Wanted(
+            fault=fault,
+            targets=() if target is None else (target,),
+            is_named=is_named,
+        )
         old = found.get(fault)
         if old is None or (is_named and not old.is_named):
             found[fault] = new
