@@ -14,6 +14,7 @@ import trio
 
 from chaos.history.records import FaultPhase, FaultRecord
 from chaos.live.faults import Fault, Injection
+from chaos.live.gate import Gate
 from chaos.live.seams import ImpossibleError, Nemesis, World, Wound
 from raftleader.cli.exit_codes import one_line
 
@@ -30,6 +31,7 @@ class Injector:
     """Performs a schedule.
 
     Attributes:
+        gate: Holds back what must not be in force together, if healing took long.
         tell: Hears of each record, beside the journal.
         problems: What went wrong with a nemesis itself: the run then shows less than
             it should have.
@@ -37,6 +39,7 @@ class Injector:
 
     world: World
     nemeses: Mapping[Fault, Nemesis]
+    gate: Gate
     tell: Tell
     inject_timeout_s: float = INJECT_TIMEOUT_S
     heal_timeout_s: float = HEAL_TIMEOUT_S
@@ -60,6 +63,30 @@ class Injector:
     async def _perform(self, injection: Injection, at: float) -> None:
         if await self._wait_over(at - trio.current_time()):
             return
+        if not await self._enter(injection):
+            return
+        try:
+            await self._make_and_heal(injection)
+        finally:
+            self.gate.leave(injection)
+
+    async def _enter(self, injection: Injection) -> bool:
+        """False if the faults are over before it may begin."""
+        is_inside = False
+        async with trio.open_nursery() as nursery:
+
+            async def enter() -> None:
+                nonlocal is_inside
+                await self.gate.enter(injection)
+                is_inside = True
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(enter)
+            await self._over.wait()
+            nursery.cancel_scope.cancel()
+        return is_inside
+
+    async def _make_and_heal(self, injection: Injection) -> None:
         began_ns = self.world.journal.now_ns()
         wound = await self._inject(injection)
         if wound is None:

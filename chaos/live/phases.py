@@ -15,8 +15,10 @@ import attrs
 import trio
 
 from chaos.history.records import FaultPhase, FaultRecord, PhaseRecord
+from chaos.live.atlas import Shape
 from chaos.live.faults import Fault, Injection
 from chaos.live.finishing import Finishing
+from chaos.live.gate import Gate
 from chaos.live.injecting import Injector
 from chaos.live.messages import FaultChanged, Message, Note, PhaseBegan, Tick
 from chaos.live.outcome import Bound, Ending, Outcome
@@ -56,6 +58,7 @@ class Phases:
     pages: Pages
     nemeses: Mapping[Fault, Nemesis]
     schedule: Sequence[Injection]
+    shape: Shape
     faults_s: float
     tell: Tell
     cut_short: trio.Event
@@ -115,6 +118,7 @@ class Phases:
         injector = Injector(
             world=self.world,
             nemeses=self.nemeses,
+            gate=Gate(self.shape),
             tell=self._tell_fault,
             problems=self.outcome.problems,
         )

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from chaos.live.atlas import Shape
 from chaos.live.faults import Injection
 from chaos.live.request import LiveRequest
 from raftleader.errors import ConfigError
@@ -47,6 +48,16 @@ class RunPlan(msgspec.Struct, frozen=True, kw_only=True):
     schedule: tuple[Injection, ...]
     workloads: tuple[WorkloadPlan, ...]
     left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def shape(self) -> Shape:
+        """How large the cluster is."""
+        return Shape(
+            leaders=self.request.leaders,
+            agents=self.request.agents,
+            frameworks=len(self.workloads),
+            engine=self.request.engine,
+        )
 
     def as_run(self) -> dict[str, Any]:
         """Its keys of ``run.json``."""

@@ -49,6 +49,7 @@ async def run_live(
                     pages=HttpPages(cluster.client),
                     nemeses=nemeses_of(world),
                     schedule=plan.schedule,
+                    shape=plan.shape,
                     faults_s=plan.request.for_s,
                     tell=tell,
                     cut_short=cut_short,

@@ -6,7 +6,9 @@ import trio.testing
 from support.fake_world import FakeJournal, FakeNemesis
 
 from chaos.history.records import FaultPhase, FaultRecord
+from chaos.live.atlas import Shape
 from chaos.live.faults import Fault, Injection, Target
+from chaos.live.gate import Gate
 from chaos.live.injecting import Injector
 from chaos.live.seams import World
 
@@ -37,7 +39,8 @@ def told() -> list[FaultRecord]:
 @pytest.fixture
 def injector(world: World, nemesis: FakeNemesis, told: list[FaultRecord]) -> Injector:
     nemeses = dict.fromkeys(nemesis.faults, nemesis)
-    return Injector(world=world, nemeses=nemeses, tell=told.append)
+    gate = Gate(Shape(leaders=3, agents=2, frameworks=2))
+    return Injector(world=world, nemeses=nemeses, gate=gate, tell=told.append)
 
 
 async def test_faults_are_made_and_healed_at_their_times(
@@ -46,25 +49,50 @@ async def test_faults_are_made_and_healed_at_their_times(
     told: list[FaultRecord],
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    await injector.perform([injection(2, at_s=4.0, for_s=2.0), injection(1, at_s=1.0)])
+    await injector.perform([injection(2, at_s=7.0, for_s=2.0), injection(1, at_s=1.0)])
 
-    seen = [(one.id, one.phase.value, one.at_ns / 1e9) for one in told]
-    assert seen == [
+    assert [(one.id, one.phase.value, one.at_ns / 1e9) for one in told] == [
         (1, "inject", 1.0),
-        (2, "inject", 4.0),
         (1, "heal", 6.0),
-        (2, "heal", 6.0),
-    ] or seen == [
-        (1, "inject", 1.0),
-        (2, "inject", 4.0),
-        (2, "heal", 6.0),
-        (1, "heal", 6.0),
+        (2, "inject", 7.0),
+        (2, "heal", 9.0),
     ]
     assert isinstance(world.journal, FakeJournal)
     assert world.journal.records == told
     assert told[0].targets == ("leader-1",)
     assert told[0].detail == {"target": "leader", "number": 1}
     assert told[0].means == "fake"
+
+
+async def test_a_fault_waits_for_the_healing_of_one_it_must_not_meet(
+    injector: Injector,
+    nemesis: FakeNemesis,
+    told: list[FaultRecord],
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    nemesis.heal_s = 4.0
+    await injector.perform([injection(1, at_s=1.0), injection(2, at_s=7.0)])
+    assert [(one.id, one.at_ns / 1e9) for one in told] == [
+        (1, 1.0),
+        (1, 10.0),
+        (2, 10.0),
+        (2, 19.0),
+    ]
+
+
+async def test_a_fault_that_still_waits_when_faults_are_over_is_not_made(
+    injector: Injector,
+    nemesis: FakeNemesis,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    nemesis.heal_s = 4.0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(
+            injector.perform, [injection(1, at_s=1.0), injection(2, at_s=7.0)]
+        )
+        await trio.sleep(8.0)
+        injector.end()
+    assert nemesis.injected == [1]
 
 
 async def test_a_fault_begins_when_making_it_began(

@@ -12,6 +12,7 @@ import trio.testing
 from support.fake_world import FakeCluster, FakeJournal, FakeNemesis
 
 from chaos.history.records import Happening, PhaseRecord
+from chaos.live.atlas import Shape
 from chaos.live.faults import Fault, Injection, Target
 from chaos.live.messages import Message, PhaseBegan, Tick
 from chaos.live.outcome import Ending, Outcome
@@ -65,6 +66,7 @@ class Run:
             pages=FakePages(),
             nemeses=dict.fromkeys(self.nemesis.faults, self.nemesis),
             schedule=schedule,
+            shape=Shape(leaders=3, agents=2, frameworks=2),
             faults_s=20.0,
             tell=self.messages.append,
             cut_short=self.cut_short,
