@@ -35,6 +35,7 @@ from raftleader.node_config import JOURNAL_NAME as JOURNAL_NAME
 from raftleader.node_config import Engine as Engine
 from raftleader.node_config import NodeConfig as NodeConfig
 from raftleader.replication.interface import ReplicatedLog, StateMachine
+from raftleader.replication.member.member import nowhere
 from raftleader.replication.pysyncobj_backend.log import PySyncObjLog
 from raftleader.replication.raft_log import RaftLog
 from raftleader.replication.running import in_thread
@@ -81,8 +82,13 @@ def make_log(
     transport: Transport,
     machine: StateMachine,
     rng: random.Random,
+    *,
+    at_point: Callable[[str], None] = nowhere,
 ) -> ReplicatedLog:
-    """The log that the configuration asks for, in its data directory."""
+    """The log that the configuration asks for, in its data directory.
+
+    ``at_point`` is for tests: see ``RaftLog``; the other engines have no points.
+    """
     config.data_dir.mkdir(parents=True, exist_ok=True)
     journal_path = config.data_dir / JOURNAL_NAME
     engine = config.log_engine
@@ -104,6 +110,7 @@ def make_log(
             applier=machine.apply,
             rng=rng,
             settings=config.raft,
+            via=config.peer_via,
         )
     return RaftLog(
         cluster_id=config.cluster_id,
@@ -116,6 +123,8 @@ def make_log(
         settings=config.raft,
         is_joining=config.is_joining,
         run_blocking=in_thread(),
+        via=config.peer_via,
+        at_point=at_point,
     )
 
 

@@ -35,6 +35,8 @@ class NodeConfig:
 
     Attributes:
         members: Peer address of every leader node by node id, this one included.
+        peer_via: Where to dial a leader node, by node id, instead of at its peer
+            address: behind a proxy or an address translation it is another.
         http: ``HOST:PORT`` to listen at for frameworks and operators.
         http_advertise: ``HOST:PORT`` under which they reach us; the bound one if
             None.
@@ -60,6 +62,7 @@ class NodeConfig:
     agents: str
     data_dir: Path
     http_advertise: str | None = None
+    peer_via: Mapping[str, str] = attrs.field(factory=dict)
     engine: Engine = attrs.field(default=Engine.AUTO, converter=Engine)
     weights: Mapping[str, int] | None = None
     offer_timeout_s: float = limits.OFFER_TIMEOUT_S
@@ -78,6 +81,8 @@ class NodeConfig:
             raise ConfigError(f"members does not name this node, {self.node_id!r}")
         if self.engine is Engine.SINGLE_NODE and len(self.members) > 1:
             raise ConfigError("engine: single_node is for a cluster of one member")
+        if self.node_id in self.peer_via:
+            raise ConfigError(f"peer_via names this node, {self.node_id!r}")
         if self.is_joining and self.log_engine is not Engine.RAFT:
             raise ConfigError("join: only a group of engine raft can be joined")
         for name in ("offer_timeout_s", "agent_timeout_s", "heartbeat_interval_s"):
@@ -92,12 +97,13 @@ class NodeConfig:
         flags = {
             field.name: getattr(self, field.name)
             for field in attrs.fields(type(self))
-            if field.name not in ("members", "weights", "raft", "engine", "domain")
+            if field.name not in _NO_PLAIN_TEXT
         }
         flags["engine"] = self.log_engine.value
         if self.domain is not None:
             flags["domain"] = f"{self.domain.region}/{self.domain.zone}"
         flags["members"] = _pairs(self.members)
+        flags["peer_via"] = _pairs(self.peer_via)
         flags["weights"] = _pairs(
             {role: millis / 1000 for role, millis in (self.weights or {}).items()}
         )
@@ -115,6 +121,10 @@ class NodeConfig:
             return self.engine
         is_alone = len(self.members) == 1 and not self.is_joining
         return Engine.SINGLE_NODE if is_alone else Engine.RAFT
+
+
+_NO_PLAIN_TEXT = ("members", "peer_via", "weights", "raft", "engine", "domain")
+"""Settings that ``flags`` writes in a form of their own."""
 
 
 def _pairs(table: Mapping[str, object]) -> str:

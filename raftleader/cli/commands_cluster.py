@@ -36,6 +36,14 @@ def leader(
             "None: this node alone.",
         ),
     ] = None,
+    peer_via: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NODE=tcp://HOST:PORT",
+            help="Dial that leader node there, not at its address in --peer; repeat "
+            "for more.",
+        ),
+    ] = None,
     http: Annotated[
         str | None,
         typer.Option(metavar="HOST:PORT", help="The API.  [127.0.0.1:5050]"),
@@ -120,6 +128,7 @@ def leader(
         "node_id": node_id,
         "data_dir": data_dir,
         "peers": peer,
+        "peer_via": peer_via,
         "http": http,
         "http_advertise": http_advertise,
         "agents": agents,

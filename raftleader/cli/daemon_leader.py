@@ -50,6 +50,9 @@ def node_config_of(section: LeaderSection) -> NodeConfig:
     members = section.peer_table() or {section.node_id: NO_PEER}
     for address in members.values():
         check_transport_address("peers", address)
+    peer_via = section.peer_via_table()
+    for address in peer_via.values():
+        check_transport_address("peer_via", address)
     check_transport_address("agents", section.agents)
     check_host_port("http", section.http)
     if section.http_advertise is not None:
@@ -67,6 +70,7 @@ def node_config_of(section: LeaderSection) -> NodeConfig:
         cluster_id=section.cluster_id,
         node_id=section.node_id,
         members=members,
+        peer_via=peer_via,
         http=section.http,
         http_advertise=section.http_advertise,
         agents=section.agents,

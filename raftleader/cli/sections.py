@@ -45,6 +45,8 @@ class LeaderSection:
         data_dir: Where its journal lies. Never shared, never moved while it runs.
         peers: ``NODE_ID=tcp://HOST:PORT`` of every leader node, itself included.
             With none, the cluster has this one leader.
+        peer_via: ``NODE_ID=tcp://HOST:PORT``: where to dial that leader node, when it
+            is reached at another address than the others know.
         http: ``HOST:PORT`` to listen at for frameworks and operators.
         http_advertise: ``HOST:PORT`` under which they reach us; None for ``http``.
         agents: ``tcp://HOST:PORT`` where agents dial in.
@@ -70,6 +72,7 @@ class LeaderSection:
     node_id: str = "leader"
     data_dir: Path
     peers: tuple[str, ...] = attrs.field(default=(), metadata={"flag": "--peer"})
+    peer_via: tuple[str, ...] = ()
     http: str = "127.0.0.1:5050"
     http_advertise: str | None = None
     agents: str = "tcp://127.0.0.1:5150"
@@ -107,20 +110,32 @@ class LeaderSection:
 
     def peer_table(self) -> dict[str, str]:
         """``peers`` as node id to address. Raises ConfigError."""
-        table: dict[str, str] = {}
-        for peer in self.peers:
-            node_id, equals, address = peer.partition("=")
-            if not equals or not node_id or not address:
-                raise ConfigError(f"peers: {peer!r} is not NODE_ID=tcp://HOST:PORT")
-            if node_id in table:
-                raise ConfigError(f"peers: {node_id!r} is named twice")
-            table[node_id] = address
+        table = _addresses("peers", self.peers)
         if table and self.node_id not in table:
             raise ConfigError(
                 f"node_id: {self.node_id!r} is none of peers "
                 f"({', '.join(sorted(table))})"
             )
         return table
+
+    def peer_via_table(self) -> dict[str, str]:
+        """``peer_via`` as node id to address. Raises ConfigError."""
+        table = _addresses("peer_via", self.peer_via)
+        if self.node_id in table:
+            raise ConfigError(f"peer_via: {self.node_id!r} is this node itself")
+        return table
+
+
+def _addresses(key: str, items: tuple[str, ...]) -> dict[str, str]:
+    table: dict[str, str] = {}
+    for item in items:
+        node_id, equals, address = item.partition("=")
+        if not equals or not node_id or not address:
+            raise ConfigError(f"{key}: {item!r} is not NODE_ID=tcp://HOST:PORT")
+        if node_id in table:
+            raise ConfigError(f"{key}: {node_id!r} is named twice")
+        table[node_id] = address
+    return table
 
 
 @attrs.frozen(kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import logging
 import random
+from collections.abc import Mapping
 from typing import Protocol
 
 import attrs
@@ -43,6 +44,7 @@ class Dialling:
     ``address`` is where the node listens, for peers that do not know it.
 
     Attributes:
+        via: Where to dial a peer, instead of at the address that the group has for it.
         refusals: How often a peer refused a link, by its reason.
     """
 
@@ -50,6 +52,7 @@ class Dialling:
     _node_id: str
     _engine: str
     _address: str
+    _via: Mapping[str, str]
     _transport: Transport
     _rng: random.Random
     _settings: RaftSettings
@@ -86,7 +89,8 @@ class Dialling:
                     pause_s = min(2 * pause_s, self._settings.redial_max_s)
 
     async def _dial(self, outgoing: Outgoing) -> Link:
-        link = await self._transport.dial(outgoing.address)
+        address = self._via.get(outgoing.peer, outgoing.address)
+        link = await self._transport.dial(address)
         try:
             hello = Hello(
                 protocol=PROTOCOL_VERSION,

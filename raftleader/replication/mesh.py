@@ -89,6 +89,7 @@ class Mesh(Generic[M]):
         members: Transport address of every member by node id, this node's included.
         decode: The engine's codec: the message in a frame, or BadMessageError.
         is_open_to_guests: Whether a node that is no member may be taken in now.
+        via: Where to dial a node, by its id, instead of at its address.
 
     Attributes:
         refusals: How often a link or a message was refused, by reason.
@@ -107,6 +108,7 @@ class Mesh(Generic[M]):
         rng: random.Random,
         settings: RaftSettings,
         is_open_to_guests: Callable[[], bool] = lambda: False,
+        via: Mapping[str, str] | None = None,
     ) -> None:
         self.refusals: collections.Counter[str] = collections.Counter()
         self._cluster_id = cluster_id
@@ -119,6 +121,7 @@ class Mesh(Generic[M]):
             node_id=node_id,
             engine=engine,
             address=self._address,
+            via=dict(via or {}),
             transport=transport,
             rng=rng,
             settings=settings,

@@ -62,6 +62,7 @@ class RaftLog:
         run_blocking: Waits for the disk; None does so in the event loop, for virtual
             clocks. A node's own process gives ``trio.to_thread.run_sync``.
         at_point: Called at named points of the code; a simulation may raise there.
+        via: Where to dial a node, by its id, instead of at the address of the group.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class RaftLog:
         is_joining: bool = False,
         run_blocking: RunBlocking | None = None,
         at_point: Callable[[str], None] = nowhere,
+        via: Mapping[str, str] | None = None,
     ) -> None:
         if node_id not in members:
             raise ConfigError(f"members does not name this node, {node_id!r}")
@@ -86,6 +88,7 @@ class RaftLog:
         self._node_id = node_id
         self._members = dict(members)
         self._transport = transport
+        self._via = dict(via or {})
         self._data_dir = data_dir
         self._machine = machine
         self._rng = rng
@@ -250,6 +253,7 @@ class RaftLog:
             rng=self._rng,
             settings=self._settings,
             is_open_to_guests=lambda: self._watch.current.leader is None,
+            via=self._via,
         )
         failure: Exception | None = None
         async with trio.open_nursery() as nursery:

@@ -48,6 +48,7 @@ class PySyncObjLog:
         members: Transport address of every node by node id, this one included.
         rng: For election timeouts and pauses between dials.
         journal_path: The directory of its journal, on ``disk`` or that of the machine.
+        via: Where to dial a node, by its id, instead of at its address in ``members``.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class PySyncObjLog:
         rng: random.Random,
         settings: RaftSettings | None = None,
         disk: Disk | None = None,
+        via: Mapping[str, str] | None = None,
     ) -> None:
         if node_id not in members:
             raise ConfigError(f"members does not name this node, {node_id!r}")
@@ -69,6 +71,7 @@ class PySyncObjLog:
         self._node_id = node_id
         self._members = dict(members)
         self._transport = transport
+        self._via = dict(via or {})
         self._journal_path = journal_path
         self._applier = applier
         self._rng = rng
@@ -139,6 +142,7 @@ class PySyncObjLog:
             inbox=self,
             rng=self._rng,
             settings=self._settings,
+            via=self._via,
         )
         failure: Exception | None = None
         with self._scope:

@@ -25,10 +25,13 @@ def test_leader_section_becomes_a_node_config(tmp_path: Path) -> None:
             node_id="a",
             data_dir=tmp_path / "deep" / "a",
             peers=("a=tcp://h:1", "b=tcp://h:2"),
+            peer_via=("b=tcp://proxy:3",),
             weights=("web=2",),
         )
     )
     assert config.members == {"a": "tcp://h:1", "b": "tcp://h:2"}
+    assert config.peer_via == {"b": "tcp://proxy:3"}
+    assert config.flags()["peer_via"] == "b=tcp://proxy:3"
     assert config.weights == {"web": 2000}
     assert (tmp_path / "deep" / "a").is_dir()
 
@@ -54,6 +57,14 @@ def test_peer_address_that_cannot_be_dialled_is_refused(
         node_id="a", data_dir=tmp_path, peers=("a=tcp://h:1", f"b={address}")
     )
     with pytest.raises(ConfigError, match=r"^peers: "):
+        node_config_of(section)
+
+
+def test_address_behind_which_a_peer_stands_is_checked(tmp_path: Path) -> None:
+    section = LeaderSection(
+        node_id="a", data_dir=tmp_path, peers=("a=tcp://h:1",), peer_via=("b=h:1",)
+    )
+    with pytest.raises(ConfigError, match=r"^peer_via: "):
         node_config_of(section)
 
 

@@ -154,6 +154,23 @@ def test_peers_become_a_table() -> None:
     assert section.peer_table() == {"a": "tcp://h:1", "b": "tcp://h:2"}
 
 
+def test_peers_that_are_reached_elsewhere_become_a_table() -> None:
+    def table(*items: str) -> dict[str, str]:
+        section = LeaderSection(node_id="a", data_dir=Path("d"), peer_via=items)
+        return section.peer_via_table()
+
+    assert table() == {}
+    assert table("b=tcp://h:1", "c=tcp://h:2") == {"b": "tcp://h:1", "c": "tcp://h:2"}
+    for item, problem in {
+        "b": "peer_via: 'b' is not NODE_ID=tcp://HOST:PORT",
+        "a=tcp://h:1": "peer_via: 'a' is this node itself",
+    }.items():
+        with pytest.raises(ConfigError, match=problem):
+            table(item)
+    with pytest.raises(ConfigError, match="'b' is named twice"):
+        table("b=tcp://h:1", "b=tcp://h:2")
+
+
 def test_weights_are_thousandths_by_role() -> None:
     def weights(*items: str) -> dict[str, int] | None:
         section = LeaderSection(data_dir=Path("d"), weights=items)

@@ -267,9 +267,9 @@ class MeshMaker:
             "transport": self.network.transport(node_id),
             "settings": RaftSettings(),
         }
+        defaults["members"] = addresses(node_id, *members)
         mesh = Mesh[wire.RaftMessage](
             node_id=node_id,
-            members=addresses(node_id, *members),
             decode=wire.decode,
             inbox=notes,
             rng=random.Random(1),
@@ -324,6 +324,21 @@ async def test_refusal_is_logged_once_where_it_is_told_and_counted_each_time(
         "node n2: n1 at mem://n1 refuses our links: other cluster",
     ]
     assert len(messages) == 4  # and one where each was refused
+
+
+async def test_peer_is_dialled_where_it_is_reached_not_where_the_group_says(
+    autojump_clock: MockClock,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        maker = MeshMaker(nursery)
+        one, _ = await maker.start("n1", "n2", via={"n2": "mem://behind"})
+        behind = {"n1": "mem://n1", "n2": "mem://behind"}
+        transport = maker.network.transport("behind")
+        mesh, _ = await maker.start("n2", members=behind, transport=transport)
+        await trio.sleep(1)
+        assert one.peers_connected == ("n2",)
+        assert mesh.peers_connected == ("n1",)
+        nursery.cancel_scope.cancel()
 
 
 async def test_members_come_and_go(autojump_clock: MockClock) -> None:
