@@ -44,6 +44,9 @@ class LocalProcess:
         lifeline_fd: Read end of a pipe; the child ends when the other end closes.
         is_restarted: Whether it is started again when it dies.
         exits: Exit codes of its ended lives (negative: the signal).
+        before_start: Called before each life; may change what it is started with.
+        has_lifeline_flag: Whether it is told of the lifeline by ``--die-with-fd``;
+            a program that does not know this only inherits it.
     """
 
     name: str
@@ -57,8 +60,12 @@ class LocalProcess:
     grace_s: float = STOP_GRACE_S
     restart_delay_s: float = RESTART_DELAY_S
     command: Sequence[str] = attrs.field(factory=lambda: child_command())
+    before_start: Callable[[LocalProcess], None] = lambda process: None
+    has_lifeline_flag: bool = True
     _process: trio.Process | None = None
     _restart_wanted: trio.Event = attrs.field(factory=trio.Event)
+    _holds: int = 0
+    _released: trio.Event = attrs.field(factory=trio.Event)
 
     @property
     def pid(self) -> int | None:
@@ -73,6 +80,7 @@ class LocalProcess:
         the process is gone and reaped. Raises OSError if it cannot be started.
         """
         while True:
+            await self._wait_released()
             with trio.CancelScope(shield=True):
                 process = await self._start()
             try:
@@ -99,6 +107,31 @@ class LocalProcess:
         """If it is dead, start it now; if it dies, start it at once."""
         self._restart_wanted.set()
 
+    def hold(self) -> None:
+        """From now on no life of it begins, until as many releases have followed as
+        there were holds."""
+        self._holds += 1
+
+    def release(self) -> None:
+        """See ``hold``. The last one starts it at once if it is dead."""
+        assert self._holds > 0, "not held"
+        self._holds -= 1
+        if not self._holds:
+            self._released.set()
+            self._released = trio.Event()
+            if self.pid is None:
+                self.restart()
+
+    async def stop(self) -> None:
+        """End its present life: TERM, then KILL after ``grace_s``. Returns when it is
+        gone. Whether it begins another is decided as after any death."""
+        if self._process is not None:
+            await self._end(self._process)
+
+    async def _wait_released(self) -> None:
+        while self._holds:
+            await self._released.wait()
+
     async def _end(self, process: trio.Process) -> None:
         if process.returncode is not None:
             return
@@ -121,14 +154,15 @@ class LocalProcess:
 
     async def _start(self) -> trio.Process:
         self._restart_wanted = trio.Event()
+        self.before_start(self)
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
+        lifeline = ["--die-with-fd", str(self.lifeline_fd)]
         with self.log_file.open("ab") as log:
             self._process = await trio.lowlevel.open_process(
                 [
                     *self.command,
                     *self.arguments,
-                    "--die-with-fd",
-                    str(self.lifeline_fd),
+                    *(lifeline if self.has_lifeline_flag else ()),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -170,3 +170,31 @@ def test_child_environment_leaves_out_settings_of_daemons(
 def test_exit_is_described_by_code_or_signal() -> None:
     assert describe_exit(2) == "exit code 2"
     assert describe_exit(-9) == "signal SIGKILL"
+
+
+async def test_process_that_is_held_stays_dead_until_the_last_release(
+    tmp_path: Path, lifeline_fd: int
+) -> None:
+    process = process_of(SLEEP, tmp_path, lifeline_fd, [], restart_delay_s=0.0)
+    prepared: list[int] = []
+    process.before_start = lambda one: prepared.append(len(one.exits))
+    async with trio.open_nursery() as nursery:
+        process.hold()
+        nursery.start_soon(process.run)
+        await trio.sleep(0.05)
+        assert (process.pid, prepared) == (None, [])
+        process.release()
+        await wait_up(process)
+        process.hold()
+        process.hold()
+        await process.stop()
+        process.release()
+        await trio.sleep(0.05)
+        assert (process.pid, process.exits) == (None, [-signal.SIGTERM])
+        process.restart()
+        await trio.sleep(0.05)
+        assert process.pid is None
+        process.release()
+        await wait_up(process, times=2)
+        assert prepared == [0, 1]
+        nursery.cancel_scope.cancel()
