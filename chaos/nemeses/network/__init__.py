@@ -1,0 +1,1 @@
+"""Faults of links and connections, over ``chaos.live.seams.Network`` alone."""
