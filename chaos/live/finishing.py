@@ -15,7 +15,7 @@ from chaos.live.outcome import Bound
 from chaos.live.pages import Pages
 from chaos.live.run_file import FINAL, write_json
 from chaos.live.seams import World
-from chaos.live.settled import unsettled_workloads
+from chaos.live.settled import settled_workloads
 from raftleader.cli.exit_codes import one_line
 
 LEADER_CALLS = (
@@ -50,27 +50,31 @@ class Finishing:
 
         What is missing when the time is over is in ``why``.
         """
-        cluster = self.world.cluster
-        began = trio.current_time()
-        since_ns = self.world.journal.now_ns()
-        lacking: list[str] = list(cluster.frameworks)
-        told: dict[str, int | None] = {}
+        cluster, journal = self.world.cluster, self.world.journal
+        began, since_ns = trio.current_time(), journal.now_ns()
+        told: dict[str, int] = {}
+        settled: dict[str, str] = {}
         with trio.move_on_after(within_s):
-            while True:
-                for name in lacking:
+            while len(settled) < len(cluster.frameworks):
+                for name in cluster.frameworks:
                     pid = cluster.pid(name)
-                    if pid is not None and told.get(name) != pid:
-                        # Also its next life must know, if it was just started again.
+                    if name not in settled and pid and told.get(name) != pid:
+                        # Its next life, too, if it was just started again.
                         cluster.kill(name, signal.SIGUSR1)
                         told[name] = pid
-                lacking = unsettled_workloads(
+                await trio.sleep(POLL_S)
+                settled = settled_workloads(
                     self.world.folder, cluster.frameworks, since_ns
                 )
-                if not lacking:
-                    took_s = round(trio.current_time() - began, 3)
-                    return Bound(within_s=within_s, took_s=took_s)
-                await trio.sleep(POLL_S)
-        return Bound(within_s=within_s, why=", ".join(lacking))
+        lacking = [
+            f"{name}: {settled.get(name, 'has not said that it settled')}"
+            for name in cluster.frameworks
+            if settled.get(name) != ""
+        ]
+        took_s = round(trio.current_time() - began, 3)
+        if lacking:
+            return Bound(within_s=within_s, why="; ".join(lacking))
+        return Bound(within_s=within_s, took_s=took_s)
 
     async def save_documents(self) -> None:
         """What the leader, every leader node and every agent say of themselves."""

@@ -57,7 +57,8 @@ class Run:
         self.messages: list[Message] = []
         self.cut_short = trio.Event()
         self.outcome = Outcome()
-        self.is_settling = True
+        self.silent = ""
+        self.left: list[dict[str, str]] = []
         self.phases = Phases(
             world=world,
             watcher=Watcher(
@@ -85,10 +86,11 @@ class Run:
         while True:
             await trio.sleep(1.0)
             for name, number in self.cluster.signals:
-                if number == signal.SIGUSR1 and self.is_settling:
+                if number == signal.SIGUSR1 and name != self.silent:
                     record = Happening(
                         process=name,
                         what="settled",
+                        value={"left": self.left},
                         at_ns=self.world.journal.now_ns(),
                     )
                     with (folder / f"{name}.jsonl").open("ab") as file:
@@ -164,12 +166,17 @@ async def test_what_does_not_get_done_is_invalid_and_named(
     world: World, autojump_clock: trio.testing.MockClock
 ) -> None:
     run = Run(world, [])
-    run.is_settling = False
+    run.silent = "framework-1"
+    run.left = [{"task": "a", "state": "TASK_RUNNING"}]
     await run.run()
     verdicts = {one.checker: one for one in run.outcome.judged()}
     settled = verdicts["liveness: everything gets done"]
     assert settled.verdict is Verdict.INVALID
-    assert "framework-1, framework-2" in settled.problems[0].text
+    assert settled.problems[0].text == (
+        "not everything was done within 90 s: "
+        "framework-1: has not said that it settled; "
+        "framework-2: 1 left: task a, state TASK_RUNNING"
+    )
 
 
 async def test_a_cluster_that_does_not_start_shows_nothing(
