@@ -1,0 +1,1 @@
+"""Faults of processes: those of leader nodes, agents, executors and frameworks."""
