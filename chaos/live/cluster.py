@@ -272,8 +272,9 @@ async def open_live_cluster(
 ) -> AsyncIterator[LiveCluster]:
     """Start the processes; end and reap them when the block is left.
 
-    ``folder`` is that of the run, absolute. Hosts are ``options.hosts``; ``network`` and
-    ``disks`` must know them. Raises ConfigError, UnavailableError or OSError.
+    ``folder`` is that of the run, absolute. ``network`` must know ``options.hosts``,
+    ``disks`` the leader nodes among them. Raises ConfigError, UnavailableError or
+    OSError.
     """
     nodes = plan_live_cluster(options, network, disks, folder)
     addresses = [node.http for node in nodes if node.kind == LEADER]
