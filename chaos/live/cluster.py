@@ -298,7 +298,6 @@ async def open_live_cluster(
                     is_restarted=True,
                     listener=cluster._on_event,
                     before_start=cluster._prepare,
-                    has_lifeline_flag=node.kind != FRAMEWORK,
                 )
             try:
                 async with open_plain_nursery() as nursery:

@@ -31,6 +31,8 @@ RUN_VARIABLE = "RAFTLEADER_CHAOS_RUN"
 """In the environment of all processes of a run: its token."""
 LOCK = "lock"
 _TOKEN = re.compile(r"rlc[0-9a-f]{6}")
+_HOMELESS = re.compile(r"rlc-[0-9a-f]{8}-")
+"""Control groups of runs without a house: ``chaos.nemeses.process.cgroups``."""
 PATIENCE_S = 5.0
 """For processes that were killed to be gone."""
 YOUNG_S = 60.0
@@ -72,8 +74,8 @@ def remove_dead_runs() -> list[str]:
         if _TOKEN.fullmatch(folder.name) and _is_dead(folder):
             removed += remove_run(folder)
     for group in _groups("rlc"):
-        token = _TOKEN.match(group.name)
-        # A run outside of a house has no folder, and may have just made its group.
+        token = _TOKEN.match(group.name) or _HOMELESS.match(group.name)
+        # One with processes in it cannot be removed: it is in use.
         if token and not _is_alive_or_young(token[0], group):
             removed += _remove_group(group)
     return removed
@@ -128,6 +130,7 @@ def _is_dead(folder: Path) -> bool:
 
 
 def _is_alive_or_young(token: str, group: Path) -> bool:
+    """A run outside of a house has no folder, and may just have made its group."""
     if (Path(tempfile.gettempdir()) / token).exists():
         return True
     with contextlib.suppress(OSError):

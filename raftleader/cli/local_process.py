@@ -45,8 +45,6 @@ class LocalProcess:
         is_restarted: Whether it is started again when it dies.
         exits: Exit codes of its ended lives (negative: the signal).
         before_start: Called before each life; may change what it is started with.
-        has_lifeline_flag: Whether it is told of the lifeline by ``--die-with-fd``;
-            a program that does not know this only inherits it.
     """
 
     name: str
@@ -61,7 +59,6 @@ class LocalProcess:
     restart_delay_s: float = RESTART_DELAY_S
     command: Sequence[str] = attrs.field(factory=lambda: child_command())
     before_start: Callable[[LocalProcess], None] = lambda process: None
-    has_lifeline_flag: bool = True
     _process: trio.Process | None = None
     _restart_wanted: trio.Event = attrs.field(factory=trio.Event)
     _holds: int = 0
@@ -156,13 +153,13 @@ class LocalProcess:
         self._restart_wanted = trio.Event()
         self.before_start(self)
         self.log_file.parent.mkdir(parents=True, exist_ok=True)
-        lifeline = ["--die-with-fd", str(self.lifeline_fd)]
         with self.log_file.open("ab") as log:
             self._process = await trio.lowlevel.open_process(
                 [
                     *self.command,
                     *self.arguments,
-                    *(lifeline if self.has_lifeline_flag else ()),
+                    "--die-with-fd",
+                    str(self.lifeline_fd),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
