@@ -107,7 +107,7 @@ WORK_COUNTS = (
 WORK_PROBABILITY = 0.3
 """Chance of a kind of work to be done in a run. It costs time, and what is not done
 leaves more of the run to what is."""
-NO_WORK_PROBABILITY = 0.9
+NO_WORK_PROBABILITY = 0.95
 """Chance of a run with command tasks only."""
 OFF_PROBABILITY = 0.35
 """Chance of a class to be off in a run: some twenty of the classes stay on."""

@@ -216,6 +216,12 @@ class NodeLife:
             self._schedule()
 
     def _read_inbox(self) -> None:
+        agenda = self.agenda
+        if not self.is_alive:
+            return
+        if agenda.now_s < self.busy_until_s:
+            agenda.at(self.busy_until_s, self._read_inbox)
+            return
         self._is_inbox_due = False
         if self._inbox:
             self.turn()
@@ -372,7 +378,7 @@ class NodeLife:
             self._inbox.append((connection.dialler.name, message))
             if not self._is_inbox_due:
                 self._is_inbox_due = True
-                self.after(self.node.turn_s, self._read_inbox)
+                self.agenda.after(self.node.turn_s, self._read_inbox)
 
     def _received_late(self, connection: Connection, message: Any) -> None:
         if self.is_alive:

@@ -175,14 +175,15 @@ class Stepping:
         core = self.core
         if (
             core.has_work
-            or self._journal.is_dirty
             or self._proposals.gathered
             or self._requests.is_new
-            or self._greetings.has_outgoing
             or self.parts.has_to_apply
+            or self._greetings.has_outgoing
+            or self._journal.is_dirty
         ):
             return self.now_s
-        return min(core.wake_at, self._requests.deadline_s)
+        wake_at, deadline_s = core.wake_at, self._requests.deadline_s
+        return wake_at if wake_at < deadline_s else deadline_s
 
     def _begin(self, now_s: float) -> None:
         """The group is formed: from now on this node takes part."""

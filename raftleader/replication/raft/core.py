@@ -86,8 +86,6 @@ LEARNER_LAG_MAX = 2_000
 """A learner that lacks more entries is not made a voter: until it had them, the loss
 of one other voter could stop the group. Some tens of milliseconds at full load."""
 
-_NOTHING = Work()
-
 
 class RaftCore:
     """One node's Raft. See the module, and ``work.py`` for what the driver owes.
@@ -279,8 +277,6 @@ class RaftCore:
     def take(self) -> Work:
         """What is to be done now; it is the driver's from here on."""
         group = self._group
-        if not gathering.has_work(group):
-            return _NOTHING
         if group.reign is not None:
             self._leading.make_messages(group.reign)
         return gathering.gather(group)
@@ -358,9 +354,11 @@ class RaftCore:
     def wake_at(self) -> float:
         """When ``tick`` is needed next; infinite if never."""
         group = self._group
-        if group.reign is not None:
-            return min(group.reign.heartbeat_at, group.reign.transfer_until)
-        return group.deadline
+        reign = group.reign
+        if reign is None:
+            return group.deadline
+        at, until = reign.heartbeat_at, reign.transfer_until
+        return at if at < until else until
 
     @property
     def refusals(self) -> Counter[str]:
