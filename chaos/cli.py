@@ -12,13 +12,15 @@ from typing import Annotated
 
 import typer
 
+from chaos import cli_live
 from raftleader.cli.options import Json
 
 chaos_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
-    help="Break a simulated cluster on purpose, and judge what it did.\n\n"
-    "Example: raftleader chaos sim --seeds 0:1000",
+    help="Break a cluster on purpose, and judge what it did: a simulated one (sim, "
+    "replay), or one of real processes (live).\n\n"
+    "Example: raftleader chaos sim --seeds 0:1000; raftleader chaos live --for 60s",
 )
 
 
@@ -54,7 +56,7 @@ Mutant = Annotated[
 
 
 def register(app: typer.Typer) -> None:
-    """Add these commands to the parser."""
+    """Add these commands, and those for real processes, to the parser."""
     app.add_typer(chaos_app, name="chaos")
 
 
@@ -147,3 +149,6 @@ def replay(
     )
     output = Output(as_json=as_json)
     run_sync_command(lambda: run_replay(request, output))
+
+
+cli_live.register(chaos_app)

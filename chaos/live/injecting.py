@@ -22,6 +22,8 @@ INJECT_TIMEOUT_S = 30.0
 """The slowest are those that wait for a certain state of the cluster first."""
 HEAL_TIMEOUT_S = 60.0
 """The slowest is the operator who replaces a lost disk, over an election or two."""
+PROBLEM, VIOLATION = "problem", "violation"
+"""Keys of a wound's detail: see ``Injector``."""
 
 Tell = Callable[[FaultRecord], None]
 
@@ -35,6 +37,8 @@ class Injector:
         tell: Hears of each record, beside the journal.
         problems: What went wrong with a nemesis itself: the run then shows less than
             it should have.
+        violations: Promises that a nemesis saw broken: a node that went on after a
+            sync that failed, say.
     """
 
     world: World
@@ -44,6 +48,7 @@ class Injector:
     inject_timeout_s: float = INJECT_TIMEOUT_S
     heal_timeout_s: float = HEAL_TIMEOUT_S
     problems: list[str] = attrs.field(factory=list)
+    violations: list[str] = attrs.field(factory=list)
     _over: trio.Event = attrs.field(factory=trio.Event)
 
     async def perform(self, schedule: Sequence[Injection]) -> None:
@@ -130,12 +135,12 @@ class Injector:
                 with trio.fail_after(self.heal_timeout_s):
                     detail = dict(await wound.heal())
             except trio.TooSlowError:
-                detail["problem"] = f"not healed within {self.heal_timeout_s:g} s"
+                detail[PROBLEM] = f"not healed within {self.heal_timeout_s:g} s"
             except Exception as error:  # the others must be healed nevertheless
                 words = f"{type(error).__name__}: {one_line(error)}"
-                detail["problem"] = f"could not be healed: {words}"
-        if "problem" in detail:
-            self.problems.append(f"{name}: {detail['problem']}")
+                detail[PROBLEM] = f"could not be healed: {words}"
+        if PROBLEM in detail:
+            self.problems.append(f"{name}: {detail[PROBLEM]}")
         self._write(injection, FaultPhase.HEAL, wound, detail)
 
     def _write(
@@ -146,6 +151,9 @@ class Injector:
         detail: dict[str, Any],
         at_ns: int | None = None,
     ) -> None:
+        if VIOLATION in detail:
+            name = f"{injection.fault.value} (number {injection.number})"
+            self.violations.append(f"{name}: {detail[VIOLATION]}")
         record = FaultRecord(
             id=injection.number,
             fault=injection.fault.value,

@@ -3,7 +3,8 @@
 ``python -P -m chaos.live.inner FOLDER`` carries out what FOLDER/run.json says, tells
 of it on standard output (``messages``), and leaves FOLDER/outcome.json. The first INT
 or TERM ends the faults: the cluster is healed, settles and is read. The second one ends
-everything, and so does the end of whoever holds the other end of ``--die-with-fd``.
+everything. It runs in a house (``chaos.machine.house``), which ends it with the outer
+process.
 """
 
 from __future__ import annotations
@@ -24,24 +25,21 @@ from chaos.live.run_file import OUTCOME, read_run, write_json
 from raftleader.cli.log_lines import set_up_logging
 
 DRIVER_LOG = "driver.log"
-LIFELINE_S = 10
-"""So long may it take to end in order once nobody watches over us."""
 
 
 def main() -> None:
     """The program."""
     parser = argparse.ArgumentParser(prog="chaos.live.inner")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--die-with-fd", type=int, default=None)
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     log = (folder / DRIVER_LOG).open("a", encoding="utf-8", buffering=1)
     set_up_logging("info", stream=log)
-    outcome = trio.run(carry_out, folder, arguments.die_with_fd)
+    outcome = trio.run(carry_out, folder)
     write_json(folder / OUTCOME, msgspec.to_builtins(outcome))
 
 
-async def carry_out(folder: Path, lifeline_fd: int | None) -> Outcome:
+async def carry_out(folder: Path) -> Outcome:
     """The run that the folder's ``run.json`` plans."""
     from chaos.live.run import run_live
 
@@ -57,15 +55,8 @@ async def carry_out(folder: Path, lifeline_fd: int | None) -> Outcome:
                         run_scope.cancel()
                     cut_short.set()
 
-            async def watch_lifeline(fd: int) -> None:
-                await trio.lowlevel.wait_readable(fd)
-                signal.setitimer(signal.ITIMER_REAL, LIFELINE_S)
-                run_scope.cancel()
-
             with trio.CancelScope() as run_scope:
                 nursery.start_soon(listen)
-                if lifeline_fd is not None:
-                    nursery.start_soon(watch_lifeline, lifeline_fd)
                 outcome = await run_live(plan, folder, tell=say, cut_short=cut_short)
             nursery.cancel_scope.cancel()
     if outcome is None:

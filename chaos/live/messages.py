@@ -42,7 +42,7 @@ class Note(msgspec.Struct, tag="note", frozen=True, kw_only=True):
 
 Message = PhaseBegan | Tick | FaultChanged | Note
 
-_decoder = msgspec.json.Decoder(Message)
+_decoder: msgspec.json.Decoder[Message] = msgspec.json.Decoder(Message)
 
 
 def encode_message(message: Message) -> bytes:

@@ -15,6 +15,7 @@ from chaos.judging.judgement import Judged, Problem
 
 READY = "liveness: ready after healing"
 SETTLED = "liveness: everything gets done"
+SEEN_BROKEN = "broken nodes refuse to go on"
 CARRIED_OUT = "the run was carried out"
 LIVENESS = ("I16",)
 
@@ -44,6 +45,7 @@ class Outcome(msgspec.Struct, kw_only=True):
         why: Of an ending that is not complete.
         started, ready, settled: From the beginning, the end of the faults, the healed
             cluster; None for what was not come to.
+        violations: Promises that nemeses saw broken.
         problems: With the run itself: nemeses that failed, documents that could not
             be read.
         nodes: ``name``, ``kind`` and ``log`` (below the folder) of every process.
@@ -54,6 +56,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     started: Bound | None = None
     ready: Bound | None = None
     settled: Bound | None = None
+    violations: list[str] = []
     problems: list[str] = []
     nodes: list[dict[str, Any]] = []
     began_ns: int = 0
@@ -64,8 +67,17 @@ class Outcome(msgspec.Struct, kw_only=True):
         return [
             _of_bound(READY, self.ready, "the cluster was not ready"),
             _of_bound(SETTLED, self.settled, "not everything was done"),
+            self._seen_by_nemeses(),
             self._carried_out(),
         ]
+
+    def _seen_by_nemeses(self) -> Judged:
+        return Judged.of(
+            SEEN_BROKEN,
+            ("P10",),
+            checked=1,
+            problems=[Problem(text=text) for text in self.violations],
+        )
 
     def _carried_out(self) -> Judged:
         problems = [*self.problems]

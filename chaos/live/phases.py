@@ -121,6 +121,7 @@ class Phases:
             gate=Gate(self.shape),
             tell=self._tell_fault,
             problems=self.outcome.problems,
+            violations=self.outcome.violations,
         )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(injector.perform, self.schedule)

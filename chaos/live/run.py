@@ -14,7 +14,7 @@ import trio
 
 from chaos.history.writer import HistoryWriter
 from chaos.live.messages import Note
-from chaos.live.opening import nemeses_of, nodes_of, open_world
+from chaos.live.opening import nemeses_here, nodes_of, open_world
 from chaos.live.outcome import Ending, Outcome
 from chaos.live.pages import HttpPages
 from chaos.live.phases import Phases, Tell
@@ -47,7 +47,7 @@ async def run_live(
                     world=world,
                     watcher=Watcher(cluster=cluster, journal=journal, ask=ask),
                     pages=HttpPages(cluster.client),
-                    nemeses=nemeses_of(world),
+                    nemeses=nemeses_here(),
                     schedule=plan.schedule,
                     shape=plan.shape,
                     faults_s=plan.request.for_s,

@@ -164,7 +164,7 @@ class FakeWound:
         if self.nemesis.heal_error is not None:
             raise self.nemesis.heal_error
         self.nemesis.healed.append(self.number)
-        return {"healed": True}
+        return self.nemesis.heal_detail
 
 
 class FakeNemesis:
@@ -177,6 +177,7 @@ class FakeNemesis:
         self.heal_s = 0.0
         self.inject_error: Exception | None = None
         self.heal_error: Exception | None = None
+        self.heal_detail: dict[str, Any] = {}
         self.injected: list[int] = []
         self.healed: list[int] = []
 

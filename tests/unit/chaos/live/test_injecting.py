@@ -201,3 +201,16 @@ async def test_what_cannot_be_healed_is_a_problem(
     await injector.perform([injection(1, at_s=0.0)])
     assert injector.problems == [f"kill (number 1): {problem}"]
     assert told[-1].detail["problem"] == problem
+
+
+async def test_what_a_nemesis_saw_broken_is_a_violation(
+    injector: Injector,
+    nemesis: FakeNemesis,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    nemesis.heal_detail = {"violation": "leader-1 went on after a failed sync"}
+    await injector.perform([injection(1, at_s=0.0)])
+    assert injector.violations == [
+        "kill (number 1): leader-1 went on after a failed sync"
+    ]
+    assert injector.problems == []
