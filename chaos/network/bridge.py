@@ -7,14 +7,14 @@ All rules stand in one place, at the bridge, and are replaced in one transaction
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import attrs
 import trio
 
-from chaos.live.seams import DRIVER, Link, LinkFault
+from chaos.live.seams import Link, LinkFault
 from chaos.machine.tools import find_tool
-from chaos.network.hosts import DEVICE, Hosts
+from chaos.network.hosts import Hosts
 from chaos.network.namespaces import Namespace, NetworkError, new_namespace
 from chaos.network.nft import table_text
 
@@ -53,7 +53,8 @@ def make_bridge(hosts: Hosts) -> Bridge:
     namespace = new_namespace()
     try:
         namespace.set_kernel("ipv6.conf.all.disable_ipv6", 1)
-        namespace.command("ip", "-batch", "-", text=_batch(hosts))
+        namespace.command("ip", "-batch", "-", text=_devices(hosts))
+        namespace.command("bridge", "-batch", "-", text=_addresses(hosts))
         hosts.set_up()
         namespace.command("nft", "-f", "-", text=table_text({}, hosts.layout))
     except BaseException:
@@ -62,18 +63,33 @@ def make_bridge(hosts: Hosts) -> Bridge:
     return Bridge(hosts, namespace)
 
 
-def _batch(hosts: Hosts) -> str:
+def _ports(hosts: Hosts) -> Iterator[tuple[str, str]]:
+    """The bridge's end of each host's link, and the host."""
+    for number, name in enumerate(sorted(hosts.namespaces)):
+        yield f"port{number}", name
+
+
+def _devices(hosts: Hosts) -> str:
     lines = [
-        # No waiting before a port may be used, nobody but us learns of others.
         f"link add {BRIDGE} type bridge forward_delay 0 stp_state 0 mcast_snooping 0",
         f"link set dev {BRIDGE} up",
     ]
-    for number, (name, namespace) in enumerate(sorted(hosts.namespaces.items())):
-        device = hosts.driver_device if name == DRIVER else DEVICE
-        port = f"port{number}"
+    for port, name in _ports(hosts):
+        end = f"{hosts.device(name)} {WHOLE_FRAMES} netns {hosts.namespaces[name].path}"
         lines += [
-            f"link add {port} {WHOLE_FRAMES} type veth "
-            f"peer name {device} {WHOLE_FRAMES} netns {namespace.path}",
+            f"link add {port} {WHOLE_FRAMES} type veth peer name {end}",
             f"link set dev {port} master {BRIDGE} up",
+            f"link set dev {port} type bridge_slave learning off flood off "
+            "mcast_flood off bcast_flood off",
         ]
+    return "\n".join(lines) + "\n"
+
+
+def _addresses(hosts: Hosts) -> str:
+    """Who is where, for good. A bridge that has yet to learn that sends a frame to
+    everybody, and a rule that counts would count it several times."""
+    lines = [
+        f"fdb replace {hosts.layout.hosts[name].mac} dev {port} master static"
+        for port, name in _ports(hosts)
+    ]
     return "\n".join(lines) + "\n"

@@ -45,7 +45,8 @@ def plan_ends(
 
 @attrs.frozen(kw_only=True)
 class ResetNemesis:
-    """Makes ``reset``: once, or again and again for as long as it lasts (a storm)."""
+    """Makes ``reset``: once, or, if it is long enough for that, again and again for
+    as long as it lasts (a storm)."""
 
     abilities: Abilities = ANYTHING
     faults: frozenset[Fault] = frozenset({Fault.RESET})
@@ -59,7 +60,8 @@ class ResetNemesis:
         crowd = await see_crowd(world.cluster, injection.target)
         rng = random.Random(injection.seed)
         hit, side, links = plan_ends(injection, crowd, rng)
-        is_storm = rng.random() < STORM_PROBABILITY
+        is_long = injection.for_s >= STORM_S[1]
+        is_storm = is_long and rng.random() < STORM_PROBABILITY
         count = await world.network.reset(links)
         wound = ResetWound(
             network=world.network,

@@ -61,16 +61,21 @@ def _sides(
 
 def plan_one_way(injection: Injection, crowd: Crowd, rng: random.Random) -> LinkPlan:
     """Those that are hit are not heard any more, or do not hear: by the other leader
-    nodes, in half of all cases by agents and frameworks too."""
+    nodes, in half of all cases by agents and frameworks too. Of two that are hit the
+    first is not heard by the second."""
     if len(crowd.leaders) < 2:
         raise ImpossibleError("there is one leader node: nobody to be cut from")
     hit = leaders_hit(injection.target, crowd, rng)
     far = crowd.hosts if rng.random() < 0.5 else crowd.leaders
     direction = rng.choice(("not heard", "deaf"))
-    links = links_from(hit, far) if direction == "not heard" else links_from(far, hit)
+    if direction == "deaf":
+        links = links_from(far, hit)
+    else:
+        links = links_from(hit, far)
+    one_way = [link for link in links if not set(link) <= set(hit) or link[0] < link[1]]
     return LinkPlan(
         targets=hit,
-        rules=dict.fromkeys(links, CUT),
+        rules=dict.fromkeys(one_way, CUT),
         detail={"direction": direction, "from": sorted(set(far) - set(hit))},
     )
 
