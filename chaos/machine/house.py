@@ -108,17 +108,22 @@ class _House:
 
     async def run(self, command: Sequence[str], read_output: ReadOutput | None) -> int:
         with trio.open_signal_receiver(*SIGNALS) as signals:
-            process = await trio.lowlevel.open_process(
-                self._command(command),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE if read_output else None,
-                stderr=subprocess.STDOUT if read_output else None,
-                pass_fds=(self.lifeline_end,),
-                # Ctrl-C in a terminal is for us alone, and we pass it on.
-                start_new_session=True,
-                env=dict(self.environment),
-            )
-            os.close(self.lifeline_end)
+            try:
+                process = await trio.lowlevel.open_process(
+                    self._command(command),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE if read_output else None,
+                    stderr=subprocess.STDOUT if read_output else None,
+                    pass_fds=(self.lifeline_end,),
+                    # Ctrl-C in a terminal is for us alone, and we pass it on.
+                    start_new_session=True,
+                    env=dict(self.environment),
+                )
+            except BaseException:
+                os.close(self.lifeline)
+                raise
+            finally:
+                os.close(self.lifeline_end)
             try:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._pass_on, signals)

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -25,6 +26,7 @@ from raftleader.cli.local_process import child_environment
 pytestmark = pytest.mark.end_to_end
 WITHIN_S = 20.0
 GONE_WITHIN_S = 2.0
+TEMPORARY = Path(tempfile.gettempdir())
 
 INNER = """\
 import json, os, signal, subprocess, sys, time
@@ -150,7 +152,7 @@ class Outer:
                 except OSError:
                     continue
                 found += [str(path)] if network == self.made["network"] else []
-        found += [str(path) for path in Path("/tmp").glob(f"{self.token}*")]
+        found += [str(path) for path in TEMPORARY.glob(f"{self.token}*")]
         return found
 
     def end(self) -> None:
@@ -211,7 +213,7 @@ def test_next_run_removes_what_is_left_when_the_janitor_was_killed_too(
     outer.children()["janitor"].kill()
     outer.process.kill()
     outer.process.wait()
-    folder = Path("/tmp", outer.token)
+    folder = TEMPORARY / outer.token
     wait_for(lambda: folder.exists(), "the folder", 0.0)
 
     removed = remove_leftovers()
@@ -270,7 +272,7 @@ async def test_house_ends_the_command_when_it_is_cancelled(
     assert not scope.cancelled_caught
     token = file.read_text().strip()
     assert processes_of(token) == []
-    assert token not in os.listdir("/tmp")
+    assert token not in os.listdir(TEMPORARY)
 
 
 def test_leftovers_of_a_run_that_lives_are_let_alone() -> None:
