@@ -1,0 +1,119 @@
+"""``read-only``: the disk can be read, and no longer written, while the node runs."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+import trio
+
+from chaos.disks.errors import DiskError
+from chaos.disks.live_disks import NodeDisk
+from chaos.disks.means import DiskMeans
+from chaos.disks.shim import Call
+from chaos.live.faults import Fault, Injection
+from chaos.live.seams import Cluster, ImpossibleError, World
+from chaos.nemeses.disk.harm import Harm
+from chaos.nemeses.disk.wound import DiskWound, choose, disks_of, kill, read_from
+
+EMERGENCY, NO_WRITES = "ext4 error", "EROFS by preloaded library"
+_WORDS = "Read-only file system"
+
+
+@attrs.frozen(kw_only=True)
+class ReadOnlyNemesis:
+    """A file system with a writer cannot be remounted read-only by anybody but the
+    kernel, which does it when it meets an error in it (``errors=remount-ro``): that is
+    how it happens to people, and what is done here, where the node has a file system
+    of its own. Without one, calls that change something fail with EROFS.
+
+    The node dies at its next write, and refuses to start, with the reason in its log.
+    Healing is the operator's: the file system is checked, mounted and the node started.
+
+    What holds: everything. What was synced is there after the check. At most a
+    minority is read-only at once, so the others go on.
+    """
+
+    means: DiskMeans
+    harm: Harm
+
+    @property
+    def faults(self) -> frozenset[Fault]:
+        return frozenset({Fault.READ_ONLY})
+
+    def missing(self, fault: Fault) -> str | None:
+        if self.means.why_no_ext4 is None or self.means.why_no_shim is None:
+            return None
+        return f"{self.means.why_no_ext4}; {self.means.why_no_shim}"
+
+    async def inject(self, injection: Injection, world: World) -> DiskWound:
+        """See ``Nemesis``."""
+        cluster = world.cluster
+        targets = await choose(injection, world)
+        disks = [disks_of(world).disk(target) for target in targets]
+        for disk in disks:
+            if disk.volume is None and disk.shim is None:
+                raise ImpossibleError(f"the disk of {disk.node} cannot be read-only")
+        self.harm.trouble(targets, cluster.leaders)
+        logs = {target: cluster.node(target).log_file for target in targets}
+        before = {
+            target: log.stat().st_size if log.exists() else 0
+            for target, log in logs.items()
+        }
+        made: list[NodeDisk] = []
+        try:
+            for disk in disks:
+                made.append(disk)
+                _forbid(disk)
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await self._mend(made, cluster, targets)
+            raise
+
+        async def mend() -> Mapping[str, Any]:
+            await self._mend(disks, cluster, targets)
+            named = [t for t in targets if _WORDS in read_from(logs[t], before[t])]
+            return {"named_by": named}
+
+        return DiskWound(
+            targets=targets,
+            means=EMERGENCY if disks[0].volume else NO_WRITES,
+            detail={},
+            mend=mend,
+        )
+
+    async def _mend(
+        self, disks: list[NodeDisk], cluster: Cluster, claimed: tuple[str, ...]
+    ) -> None:
+        problems: list[str] = []
+        for disk in disks:
+            try:
+                await _permit(disk, cluster)
+            except DiskError as error:
+                problems.append(str(error))
+        self.harm.end(claimed)
+        if problems:
+            raise DiskError("; ".join(problems))
+
+
+def _forbid(disk: NodeDisk) -> None:
+    if disk.volume is not None:
+        disk.volume.fail()
+        return
+    assert disk.shim is not None
+    calls = (Call.WRITE, Call.ALLOCATE, Call.CHANGE)
+    disk.shim.set(*calls, error=errno.EROFS)
+
+
+async def _permit(disk: NodeDisk, cluster: Cluster) -> None:
+    """A node whose file system is beyond repair stays held."""
+    if disk.volume is None:
+        assert disk.shim is not None
+        disk.shim.clear()
+        return
+    cluster.hold(disk.node)
+    await kill(cluster, [disk.node])
+    await disk.volume.repair()
+    cluster.release(disk.node)

@@ -1,0 +1,93 @@
+"""Leader nodes of a run on disks that can be broken, and a little work for them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+
+from chaos.disks.live_disks import open_disks
+from chaos.live.cluster import open_live_cluster
+from chaos.live.faults import Fault, Injection, Target
+from chaos.live.plan import LiveOptions, node_names
+from chaos.live.seams import Cluster, Nemesis, World, Wound
+from support.live_fakes import MemoryJournal, PlainNetwork
+
+READY_WITHIN_S = 30.0
+
+
+def injection_of(fault: Fault, target: Target, *, seed: int = 1) -> Injection:
+    return Injection(
+        number=1, fault=fault, target=target, at_s=0.0, for_s=1.0, seed=seed
+    )
+
+
+@asynccontextmanager
+async def open_leaders(
+    folder: Path,
+    kind: str,
+    *,
+    engine: str = "raft",
+    environment: dict[str, dict[str, str]] | None = None,
+) -> AsyncIterator[World]:
+    """Three of them, ready, without agents."""
+    journal, network = MemoryJournal(), PlainNetwork()
+    names = node_names("leader", 3)
+    options = LiveOptions(leaders=3, agents=0, engine=engine, snapshot_entries=40)
+    async with (
+        open_disks(kind, names, folder) as disks,
+        open_live_cluster(options, network, disks, journal, folder) as cluster,
+    ):
+        await cluster.wait_ready(timeout_s=READY_WITHIN_S)
+        yield World(
+            cluster=cluster,
+            network=network,
+            disks=disks,
+            journal=journal,
+            folder=folder,
+        )
+
+
+async def answer_weights(cluster: Cluster, first: int, count: int) -> dict[str, float]:
+    """Set so many weights, each by a call of its own; those that were answered."""
+    answered: dict[str, float] = {}
+    for number in range(first, first + count):
+        infos = [{"role": f"role-{number}", "weight": float(number)}]
+        await cluster.operator(
+            {"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": infos}}
+        )
+        answered[f"role-{number}"] = float(number)
+    return answered
+
+
+async def read_weights(cluster: Cluster) -> dict[str, float]:
+    answer = await cluster.operator({"type": "GET_WEIGHTS"})
+    infos = answer["get_weights"]["weight_infos"]
+    return {info["role"]: info["weight"] for info in infos}
+
+
+def nemesis_of(nemeses: list[Nemesis], fault: Fault) -> Nemesis:
+    (found,) = (one for one in nemeses if fault in one.faults)
+    assert found.missing(fault) is None
+    return found
+
+
+async def wait_said(cluster: Cluster, node: str, words: str) -> None:
+    """Until a node's log has these words."""
+    log = cluster.node(node).log_file
+    with trio.fail_after(READY_WITHIN_S):
+        while words not in log.read_text(errors="replace"):
+            await trio.sleep(0.02)
+
+
+__all__ = [
+    "Wound",
+    "answer_weights",
+    "injection_of",
+    "nemesis_of",
+    "open_leaders",
+    "read_weights",
+    "wait_said",
+]
