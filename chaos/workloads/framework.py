@@ -29,7 +29,7 @@ BEGIN_AGAIN_S = 1.0
 REFUSE_S = 2.0
 """For offers we have no use for now."""
 SETTLE_POLL_S = 0.1
-SETTLE_RECONCILE_S = 2.0
+SETTLE_RECONCILE_S = 1.0
 """Between two questions for what is left."""
 SETTLE_KILL_S = 5.0
 """Tasks that have not ended by themselves so long after the last launch are killed."""

@@ -105,12 +105,12 @@ class Futures:
         self._waiting: dict[int, str] = {}
         self._executor: ClusterExecutor | None = None
         self._is_settling = False
+        self._earlier = around.state.framework_id
 
     async def run(self) -> None:
-        earlier = self._around.state.framework_id
         async with trio.open_nursery() as nursery:
-            if earlier is not None:
-                nursery.start_soon(self._tear_down, earlier)
+            if self._earlier is not None:
+                nursery.start_soon(self._tear_down, self._earlier)
             while True:
                 self._executor = self._new_executor()
                 broken = trio.Event()
@@ -123,11 +123,12 @@ class Futures:
 
     async def settle(self) -> None:
         self._is_settling = True
-        while self._waiting:  # noqa: ASYNC110 - futures belong to another thread
+        while self.left():  # noqa: ASYNC110 - futures belong to another thread
             await trio.sleep(0.1)
 
     def left(self) -> list[dict[str, Any]]:
-        return [
+        earlier = [{"framework_id": self._earlier}] if self._earlier else []
+        return earlier + [
             {"future": number, "call": name}
             for number, name in sorted(self._waiting.items())
         ]
@@ -248,7 +249,7 @@ class Futures:
         body: Mapping[str, Any] = {"framework_id": {"value": framework_id}}
         async with open_http_client() as http:
             client = OperatorClient(http, self._around.leaders, start=0)
-            for _ in range(100):
+            while self._earlier is not None:
                 with self._around.recorder.operation(
                     "teardown",
                     key=framework_id,
@@ -257,8 +258,9 @@ class Futures:
                 ) as operation:
                     await client.call("TEARDOWN", **body)
                 if operation.is_ok or "No framework found" in str(operation.problem):
-                    return
-                await trio.sleep(TEARDOWN_AGAIN_S)
+                    self._earlier = None
+                else:
+                    await trio.sleep(TEARDOWN_AGAIN_S)
 
 
 def describe(ended: Any) -> str:

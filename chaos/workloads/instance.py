@@ -60,8 +60,16 @@ class Instance(Scheduler):
         has_stopped: No call is answered any more.
     """
 
-    def __init__(self, owner: Owner, around: Surroundings, number: int) -> None:
+    def __init__(
+        self,
+        owner: Owner,
+        around: Surroundings,
+        number: int,
+        *,
+        make_driver: Callable[..., SchedulerDriver] = SchedulerDriver,
+    ) -> None:
         self.number = number
+        self._make_driver = make_driver
         self.begun = trio.Event()
         self.ended = trio.Event()
         self.has_stopped = False
@@ -91,7 +99,7 @@ class Instance(Scheduler):
         Raises FrameworkEndedError when the leader ends us, ApiError when it takes no
         SUBSCRIBE of ours.
         """
-        self._driver = SchedulerDriver(
+        self._driver = self._make_driver(
             self._around.leaders,
             framework,
             self,

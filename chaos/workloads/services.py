@@ -26,6 +26,7 @@ ROLLS_PER_S = 1.0
 ADOPTION_S = 1.0
 """After a restart: until the copies that run have been reported."""
 REPORT_S = 1.0
+MIND_S = 0.1
 
 
 class Services(FrameworkWorkload):
@@ -34,8 +35,8 @@ class Services(FrameworkWorkload):
 
     async def load(self, instance: Instance) -> None:
         await trio.sleep(ADOPTION_S if self.around.life > 1 else 0)
-        await instance.revive()
         instance.start_soon(self._report)
+        instance.start_soon(self._mind_offers, instance)
         self._fill_up(instance)
         while True:
             await wait_turn(self.rng, ROLLS_PER_S * self.around.pace)
@@ -77,13 +78,23 @@ class Services(FrameworkWorkload):
             wanted = COPIES - len(self._alive)
             count = room(offer, NEEDS, min(wanted, 2)) if wanted > 0 else 0
             if not count:
-                instance.decline_soon([offer], refuse_s=REFUSE_S / 4)
+                instance.decline_soon([offer], refuse_s=REFUSE_S)
                 continue
             tasks = [
                 self.new_task(offer, sleep_for(FOREVER_S), note="copy")
                 for _ in range(count)
             ]
             instance.accept_soon([offer], tasks)
+
+    async def _mind_offers(self, instance: Instance) -> None:
+        """Hear of offers while copies are missing, and only then."""
+        is_offered: bool | None = None
+        while not self.is_settling:
+            is_missing = len(self._alive) < COPIES
+            if is_missing is not is_offered:
+                is_offered = is_missing
+                await (instance.revive() if is_missing else instance.suppress())
+            await trio.sleep(MIND_S)
 
     async def _report(self) -> None:
         """How many run, to show in a report how long some were missing."""

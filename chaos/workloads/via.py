@@ -11,7 +11,7 @@ from typing import Any
 
 import trio
 
-from raftleader.errors import ConfigError
+from raftleader.errors import ConfigError, InvalidInputError
 from raftleader.framework.addresses import parse_address
 
 Address = tuple[str, int]
@@ -24,10 +24,13 @@ def parse_via(texts: Sequence[str]) -> dict[Address, Address]:
     """
     ways: dict[Address, Address] = {}
     for text in texts:
-        target, equals, proxy = text.partition("=")
-        if not equals:
-            raise ConfigError(f"--via: expected HOST:PORT=HOST:PORT, got {text!r}")
-        ways[parse_address(target)] = parse_address(proxy)
+        target, _, proxy = text.partition("=")
+        try:
+            ways[parse_address(target)] = parse_address(proxy)
+        except InvalidInputError as error:
+            raise ConfigError(
+                f"--via: expected HOST:PORT=HOST:PORT, got {text!r}"
+            ) from error
     return ways
 
 
