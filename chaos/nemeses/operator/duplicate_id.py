@@ -19,9 +19,9 @@ from chaos.nemeses.process.victims import living_victims
 from chaos.nemeses.wounds import HealedBy
 from raftleader.cli.local_process import child_command, child_environment
 
-REFUSED_WITHIN_S = 8.0
-"""It must hear a member first."""
-SEEN_WITHIN_S = 4.0
+NOTICED_WITHIN_S = 10.0
+"""A second is usual: it must start first, and reach a member."""
+POLL_INTERVAL_S = 0.2
 REFUSAL = "with another data directory"
 """What a node says that learns that its name is somebody else's."""
 
@@ -29,9 +29,11 @@ REFUSAL = "with another data directory"
 @attrs.frozen
 class DuplicateId:
     """``duplicate-id``: a second process with the id of a leader node and an empty data
-    directory, on the same host, at ports of its own. Started plainly it must refuse to
-    run, and say so; started with ``--join`` it may run, but nobody may listen to it.
-    Healed, it is gone. What it said, or who saw the stranger, is in the detail."""
+    directory, on the same host, at ports of its own, with ``--join`` or without.
+
+    It must refuse to run, and say so, or the other nodes must notice: they say that a
+    stranger speaks as their member, and take nothing of it. Which of these happened is
+    in the detail; neither is a ``problem``. Healed, it is gone."""
 
     faults: frozenset[Fault] = frozenset({Fault.DUPLICATE_ID})
 
@@ -58,20 +60,16 @@ class DuplicateId:
             has_lifeline_flag=True,
         )
         try:
-            if is_joining:
-                detail: dict[str, Any] = {"seen_by": await _seen_by(world, name)}
-            else:
-                code = await duplicate.wait_ended(timeout_s=REFUSED_WITHIN_S)
-                detail = {"code": code, "said": mark.line_with([REFUSAL])}
+            detail = await _noticed(world, name, duplicate, mark)
         except BaseException:
             await duplicate.end()
             raise
 
         async def heal() -> Mapping[str, Any]:
             await duplicate.end()
-            if is_joining or (detail["code"] and detail["said"]):
+            if detail["said"] or detail["seen_by"]:
                 return {}
-            return {"problem": f"a second {name} was not refused: see {folder}/log"}
+            return {"problem": f"a second {name} was not noticed: see {folder}/log"}
 
         return HealedBy(
             targets=(name,),
@@ -98,17 +96,25 @@ def _arguments(
     return [*arguments, "--join"] if is_joining else arguments
 
 
-async def _seen_by(world: World, name: str) -> list[str]:
-    """Leader nodes that say that another directory speaks as ``name``; none if none
-    does in time, as when nothing of it got through at all."""
-    with trio.move_on_after(SEEN_WITHIN_S):
+async def _noticed(
+    world: World, name: str, duplicate: SecondProcess, mark: LogMark
+) -> dict[str, Any]:
+    """How the duplicate ended, or which nodes say that another directory speaks as
+    ``name``, whichever comes first; nothing of either if nothing comes in time."""
+    with trio.move_on_after(NOTICED_WITHIN_S):
         while True:
-            seeing = [
-                other
-                for other, status in (await world.cluster.statuses()).items()
-                if status and name in ((status.get("log") or {}).get("strangers") or ())
-            ]
-            if seeing:
-                return seeing
-            await trio.sleep(0.2)
-    return []
+            code = await duplicate.wait_ended(timeout_s=POLL_INTERVAL_S)
+            seen_by = await _seen_by(world, name)
+            said = mark.line_with([REFUSAL])
+            if seen_by or said or code is not None:
+                return {"code": code, "said": said, "seen_by": seen_by}
+    return {"code": None, "said": "", "seen_by": []}
+
+
+async def _seen_by(world: World, name: str) -> list[str]:
+    """A node that was restarted has to see the stranger anew."""
+    return [
+        other
+        for other, status in (await world.cluster.statuses()).items()
+        if status and name in ((status.get("log") or {}).get("strangers") or ())
+    ]

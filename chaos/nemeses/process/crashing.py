@@ -30,7 +30,7 @@ BUSY_ENGINE_POINTS = (
     "after-apply",
 )
 """Passed many times a second; the others once in a while."""
-BUSY_PASSES_MAX = 40
+BUSY_PASSES_MAX = 20
 BUSY_COMMANDS = (
     "AcceptOffers",
     "GrantOffers",
