@@ -9,7 +9,7 @@ import socket
 import trio
 
 BACKLOG = 1024
-_ANYWHERE = "::"
+_ANYWHERE, _ANYWHERE_4 = "::", "0.0.0.0"
 
 
 class BadListenError(Exception):
@@ -31,7 +31,7 @@ async def listening(address: str) -> trio.SocketListener:
     """
     try:
         host, port = _split(address) if address else ("", 0)
-        ip = await _ip_of(host) if host else _ANYWHERE
+        ip = await _ip_of(host) if host else _anywhere()
     except BadListenError as error:
         raise BadListenError(f"listen tcp: {error}") from error
     family = socket.AF_INET6 if ":" in ip else socket.AF_INET
@@ -71,6 +71,16 @@ def errno_text(error: OSError) -> str:
 def join(host: str, port: int) -> str:
     """As Go writes it."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _anywhere() -> str:
+    """All addresses of both families, where there are two."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind((_ANYWHERE, 0))
+    except OSError:
+        return _ANYWHERE_4
+    return _ANYWHERE
 
 
 def _split(address: str) -> tuple[str, int]:
