@@ -63,7 +63,6 @@ class Failover(FrameworkWorkload):
             async with trio.open_nursery() as nursery:
                 await self._succeed_each_other(nursery)
                 nursery.cancel_scope.cancel()
-            self.instance = None
             await trio.sleep(BEGIN_AGAIN_S)
 
     async def _succeed_each_other(self, nursery: trio.Nursery) -> None:

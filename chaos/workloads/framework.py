@@ -31,7 +31,7 @@ REFUSE_S = 2.0
 SETTLE_POLL_S = 0.1
 SETTLE_RECONCILE_S = 1.0
 """Between two questions for what is left."""
-SETTLE_KILL_S = 5.0
+SETTLE_KILL_S = 3.0
 """Tasks that have not ended by themselves so long after the last launch are killed."""
 
 
@@ -87,8 +87,6 @@ class FrameworkWorkload:
                 )
                 self.around.state.set_framework_id(None)
                 self.book = TaskBook()
-            finally:
-                self.instance = None
             await trio.sleep(BEGIN_AGAIN_S)
 
     async def _load(self, instance: Instance) -> None:
