@@ -68,10 +68,7 @@ def plan_one_way(injection: Injection, crowd: Crowd, rng: random.Random) -> Link
     hit = leaders_hit(injection.target, crowd, rng)
     far = crowd.hosts if rng.random() < 0.5 else crowd.leaders
     direction = rng.choice(("not heard", "deaf"))
-    if direction == "deaf":
-        links = links_from(far, hit)
-    else:
-        links = links_from(hit, far)
+    links = links_from(far, hit) if direction == "deaf" else links_from(hit, far)
     one_way = [link for link in links if not set(link) <= set(hit) or link[0] < link[1]]
     return LinkPlan(
         targets=hit,
