@@ -9,17 +9,22 @@ from raftleader.state.cluster import ClusterState
 from raftleader.state.commands import Entry, TeardownFramework
 
 RATE_MAX = 1.12
-"""Cluster time may run so much faster than time: clocks drift."""
+"""Clocks drift; of the faults of the simulation, not more than this."""
 LATE_MS = 10_000
 """An entry is seen so long after it was stamped, at most, where that is not known."""
 
 
 class DeadlinesDurable:
-    """Looks at the state after every entry."""
+    """Looks at the state after every entry.
+
+    Attributes:
+        rate_max: Cluster time may run so much faster than time.
+    """
 
     name = "P7 deadlines are durable"
 
     def __init__(self) -> None:
+        self.rate_max = RATE_MAX
         self._clock_ms = 0
         self._began: tuple[float, int] | None = None
         self._offers: dict[OfferId, int] = {}
@@ -74,7 +79,7 @@ class DeadlinesDurable:
             if self._began is None:
                 self._began = (now_s, state.clock_ms)
             began_s, began_ms = self._began
-            most_ms = began_ms + (now_s - began_s) * 1000 * RATE_MAX + LATE_MS
+            most_ms = began_ms + (now_s - began_s) * 1000 * self.rate_max + LATE_MS
             if state.clock_ms > most_ms:
                 problems.append(
                     f"at entry {state.index} cluster time has run"

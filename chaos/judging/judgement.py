@@ -141,6 +141,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         kills: Processes that died, but for those stopped on purpose at the end.
         snapshots_installed: States that were replaced by one from another node, or
             read from disk at a start.
+        not_judged: Checkers that had nothing to look at in a run like this, and why.
     """
 
     ops: dict[str, OpFigures] = {}
@@ -155,6 +156,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     offers: int = 0
     launches: int = 0
     duration_s: float = 0.0
+    not_judged: dict[str, str] = {}
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""The checks of a run, by subject; ``chaos.judging.judge`` has the list of them."""

@@ -1,0 +1,230 @@
+"""What was measured of a run: rates, gaps, and how long the cluster took to go on."""
+
+from __future__ import annotations
+
+import logging
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+import attrs
+
+from chaos.history.queries import FaultWindow, Operation, counts_by, gaps_without_ok
+from chaos.history.records import FaultPhase, ProcessEvent
+from chaos.judging.checks.enough import fault_time, seconds_of
+from chaos.judging.evidence import Evidence
+from chaos.judging.judgement import (
+    Availability,
+    FaultFigures,
+    Figures,
+    OpFigures,
+    Recovery,
+)
+from chaos.workloads.catalog import KINDS
+
+SECOND_NS = 1_000_000_000
+AFTERMATH_NS = 10 * SECOND_NS
+"""A fault is answerable for what happens so long after its end."""
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+@attrs.frozen(kw_only=True)
+class Reign:
+    """A node begins to lead."""
+
+    at_ns: int
+    node: str
+    term: int
+
+
+def figures_of(evidence: Evidence, not_judged: dict[str, str]) -> Figures:
+    """All there are; what cannot be measured is left as it is without measuring."""
+    return Figures(
+        ops=_or(lambda: dict(_ops(evidence)), {}),
+        availability=_or(lambda: _availability(evidence), Availability()),
+        recovery=_or(lambda: dict(recoveries(evidence)), {}),
+        faults=_or(lambda: _faults(evidence), {}),
+        entries=_or(lambda: len(evidence.stream.entries), 0),
+        records=_or(lambda: len(evidence.records), 0),
+        elections=_or(lambda: len({one.term for one in reigns(evidence)}), 0),
+        kills=_or(lambda: _kills(evidence), 0),
+        snapshots_installed=_or(
+            lambda: sum(len(life.restored) for life in evidence.stream.lives), 0
+        ),
+        offers=_or(lambda: len(evidence.facts.offers), 0),
+        launches=_or(lambda: len(evidence.facts.launches), 0),
+        duration_s=_or(
+            lambda: round((evidence.ended_ns - evidence.began_ns) / SECOND_NS, 3), 0.0
+        ),
+        not_judged=not_judged,
+    )
+
+
+def _or(measure: Callable[[], T], otherwise: T) -> T:
+    try:
+        return measure()
+    except Exception:
+        # The checks say what is wrong with a run that cannot be read.
+        logger.debug("a figure could not be had", exc_info=True)
+        return otherwise
+
+
+def reigns(evidence: Evidence) -> list[Reign]:
+    """As leader nodes wrote them down, in the order of time."""
+    return sorted(
+        (
+            Reign(at_ns=role.at_ns, node=life.node, term=role.term)
+            for life in evidence.stream.lives
+            for role in life.roles
+            if role.leading
+        ),
+        key=lambda one: one.at_ns,
+    )
+
+
+def _ops(evidence: Evidence) -> Iterator[tuple[str, OpFigures]]:
+    window = fault_time(evidence)
+    seconds = seconds_of(window)
+    in_time = Counter(
+        one.workload
+        for one in evidence.operations
+        if one.is_ok and one.ended_ns is not None and window.covers(one.ended_ns)
+    )
+    for (name, _), counts in counts_by(evidence.operations).items():
+        kind = evidence.kinds.get(name, "")
+        known = KINDS.get(kind)
+        yield (
+            name,
+            OpFigures(
+                kind=kind,
+                ok=counts.ok,
+                fail=counts.fail,
+                info=counts.info,
+                per_s=round(in_time[name] / seconds, 3) if seconds > 0 else 0.0,
+                required_per_s=known.ok_per_s_min if known is not None else 0.0,
+            ),
+        )
+
+
+def _availability(evidence: Evidence) -> Availability:
+    window = fault_time(evidence)
+    ended_ns = window.ended_ns or evidence.ended_ns
+    by_workload: dict[str, list[Operation]] = defaultdict(list)
+    for one in evidence.operations:
+        by_workload[one.workload].append(one)
+    by_fault: dict[str, float] = {}
+    ok = [one for one in evidence.operations if one.is_ok and one.ended_ns is not None]
+    ok.sort(key=lambda one: one.ended_ns or 0)
+    ends = [one.ended_ns or 0 for one in ok]
+    for fault in evidence.faults:
+        until_ns = min((fault.ended_ns or ended_ns) + AFTERMATH_NS, evidence.ended_ns)
+        first = bisect_right(ends, fault.began_ns)
+        last = bisect_right(ends, until_ns)
+        gap_s = _longest_s(ok[first:last], fault.began_ns, until_ns)
+        by_fault[fault.name] = max(by_fault.get(fault.name, 0.0), gap_s)
+    return Availability(
+        longest_gap_s={
+            name: _longest_s(some, window.began_ns, ended_ns)
+            for name, some in sorted(by_workload.items())
+        },
+        longest_gap_by_fault_s=dict(sorted(by_fault.items())),
+    )
+
+
+def _longest_s(done: list[Operation], began_ns: int, ended_ns: int) -> float:
+    if ended_ns <= began_ns:
+        return 0.0
+    gaps = gaps_without_ok(done, began_ns=began_ns, ended_ns=ended_ns)
+    longest = gaps[0]
+    return round(((longest.ended_ns or 0) - longest.began_ns) / SECOND_NS, 3)
+
+
+def recoveries(evidence: Evidence) -> Iterator[tuple[str, Recovery]]:
+    """By class of faults. Only faults that hit who led then took the leader away; of
+    those, the next reign of another term ends the time without one."""
+    known = reigns(evidence)
+    offered = _offered(evidence)
+    by_class: dict[str, list[FaultWindow]] = defaultdict(list)
+    for fault in evidence.faults:
+        by_class[fault.name].append(fault)
+    for name, faults in sorted(by_class.items()):
+        leader_s: list[float] = []
+        commit_s: list[float] = []
+        offer_s: list[float] = []
+        for fault in faults:
+            reign = _next_reign(evidence, fault, known)
+            if reign is None:
+                continue
+            leader_s.append(_since(fault, reign.at_ns))
+            begun = evidence.facts.leaders.get(reign.term)
+            if begun is None:
+                continue
+            committed_ns = evidence.facts.at_ns[begun[1]]
+            commit_s.append(_since(fault, committed_ns))
+            place = bisect_right(offered, committed_ns)
+            until_ns = committed_ns + AFTERMATH_NS
+            if place < len(offered) and offered[place] <= until_ns:
+                offer_s.append(_since(fault, offered[place]))
+        yield (
+            name,
+            Recovery(
+                count=len(faults),
+                to_leader_s=tuple(leader_s),
+                to_commit_s=tuple(commit_s),
+                to_reoffer_s=tuple(offer_s),
+            ),
+        )
+
+
+def _next_reign(
+    evidence: Evidence, fault: FaultWindow, known: list[Reign]
+) -> Reign | None:
+    place = bisect_right(known, fault.began_ns, key=lambda one: one.at_ns)
+    if place == 0 or place == len(known):
+        return None
+    before, after = known[place - 1], known[place]
+    until_ns = (fault.ended_ns or evidence.ended_ns) + AFTERMATH_NS
+    if (
+        before.node not in fault.targets
+        or after.term <= before.term
+        or after.at_ns > until_ns
+    ):
+        return None
+    return after
+
+
+def _offered(evidence: Evidence) -> list[int]:
+    """When offers were made."""
+    facts = evidence.facts
+    return sorted({facts.at_ns[offer.made] for offer in facts.offers.values()})
+
+
+def _since(fault: FaultWindow, at_ns: int) -> float:
+    return round((at_ns - fault.began_ns) / SECOND_NS, 3)
+
+
+def _faults(evidence: Evidence) -> dict[str, FaultFigures]:
+    fired = Counter(
+        one.fault for one in evidence.fault_records if one.phase is FaultPhase.INJECT
+    )
+    impossible = Counter(
+        one.fault
+        for one in evidence.fault_records
+        if one.phase is FaultPhase.IMPOSSIBLE
+    )
+    return {
+        name: FaultFigures(fired=fired[name], impossible=impossible[name])
+        for name in sorted({*fired, *impossible})
+    }
+
+
+def _kills(evidence: Evidence) -> int:
+    end = evidence.phases.get("end")
+    until_ns = end.began_ns if end is not None else evidence.ended_ns
+    return sum(
+        isinstance(one, ProcessEvent) and one.what == "died" and one.at_ns < until_ns
+        for one in evidence.records
+    )
