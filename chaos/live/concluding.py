@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from chaos.history.merge import merge_histories
-from chaos.judging.judgement import Judged, Judgement, judgement_as_dict
+from chaos.judging.judgement import Judgement, judgement_as_dict
 from chaos.live.outcome import Ending, Outcome
 from chaos.live.run_file import (
     DRIVER_RECORDS,
@@ -20,10 +20,9 @@ from chaos.live.run_file import (
     read_run,
 )
 from raftleader.cli.exit_codes import one_line
-from raftleader.errors import ConfigError, RaftLeaderError
+from raftleader.errors import ConfigError
 
 logger = logging.getLogger(__name__)
-HISTORY_WHOLE = "the history can be read"
 
 
 def gather(folder: Path, *, why_not: str = "") -> dict[str, Any]:
@@ -73,10 +72,10 @@ def conclude(folder: Path) -> tuple[dict[str, Any], Judgement]:
 def report(folder: Path) -> Path | None:
     """Write the report of a judged run, and the index beside it. None if that failed:
     a verdict is worth something without its picture."""
-    from chaos.reports import write_index, write_report
-
     try:
-        path = write_report(folder)
+        from chaos.reports import write_index, write_report
+
+        path: Path = write_report(folder)
         write_index(folder.parent)
     except Exception:
         logger.exception("the report could not be written")
@@ -84,7 +83,3 @@ def report(folder: Path) -> Path | None:
     change_run(folder, report=str(path))
     return path
 
-
-def unreadable(error: RaftLeaderError) -> Judged:
-    """For a history with a line that is no record."""
-    return Judged.unknown(HISTORY_WHOLE, (), one_line(error))

@@ -18,8 +18,8 @@ from chaos.live.gate import Gate
 from chaos.live.seams import ImpossibleError, Nemesis, World, Wound
 from raftleader.cli.exit_codes import one_line
 
-INJECT_TIMEOUT_S = 30.0
-"""The slowest are those that wait for a certain state of the cluster first."""
+INJECT_TIMEOUT_S = 60.0
+"""The slowest are rolling restarts, and what waits for a state of the cluster."""
 HEAL_TIMEOUT_S = 60.0
 """The slowest is the operator who replaces a lost disk, over an election or two."""
 PROBLEM, VIOLATION = "problem", "violation"

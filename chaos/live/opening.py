@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from chaos.disks import open_disks
 from chaos.live.cluster import open_live_cluster
-from chaos.live.faults import Fault
+from chaos.live.faults import Fault, Group
 from chaos.live.plan import LEADER, LiveOptions, node_names
 from chaos.live.plan_file import RunPlan
-from chaos.live.planning import by_fault
 from chaos.live.seams import Journal, Nemesis, Network, World
 from chaos.machine.capabilities import probe
+from chaos.nemeses.registry import nemeses_by_fault
 from chaos.network.kinds import NetworkKind
 from chaos.network.opening import open_network
 from chaos.network.proxies import open_proxies
-from chaos.nemeses.registry import all_nemeses
 
 
 @asynccontextmanager
@@ -57,6 +56,9 @@ def options_of(plan: RunPlan) -> LiveOptions:
         keep_entries=request.keep_entries,
         workloads=plan.workloads,
         mutant=request.mutant,
+        # A preloaded clock costs a little at every look.
+        has_clocks=any(Fault(name).group is Group.CLOCK for name in plan.drawn),
+        port_seed=request.seed,
     )
 
 
@@ -68,9 +70,9 @@ def _network(
     return open_network(plan.network, hosts, plan.request.seed)
 
 
-def nemeses_here() -> dict[Fault, Nemesis]:
+def nemeses_here(disks: str) -> Mapping[Fault, Nemesis]:
     """Who makes which class, on the machine as it looks from here."""
-    return by_fault(all_nemeses(probe()))
+    return nemeses_by_fault(probe(), disks=disks)
 
 
 def nodes_of(world: World) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attrs
 
+from chaos.disks.preload import merged
 from chaos.live.plan_file import WorkloadPlan
 from chaos.live.seams import DRIVER, Disks, LiveNode, Network
 from chaos.live.variables import (
@@ -20,6 +21,7 @@ from chaos.live.variables import (
     MUTANT_VARIABLE,
     RECORD_VARIABLE,
 )
+from chaos.nemeses.clock.environment import clock_environment
 from chaos.observation.reading import NAME as APPLIED
 from raftleader.cli.local_plan import completed, share_of_machine
 from raftleader.cli.local_ports import free_ports
@@ -44,6 +46,7 @@ class LiveOptions:
         agent_timeout_s: A silent agent is unreachable after so long; None as usual.
         workloads: A framework process each.
         mutant: A bug to plant into leader nodes and agents.
+        has_clocks: Their clocks can be changed later.
         port_seed: Of the free ports, where hosts share an address.
     """
 
@@ -56,6 +59,7 @@ class LiveOptions:
     agent_timeout_s: float | None = None
     workloads: Sequence[WorkloadPlan] = ()
     mutant: str | None = None
+    has_clocks: bool = False
     log_level: str = "info"
     port_seed: int | None = None
 
@@ -156,8 +160,8 @@ class _Planner:
             arguments += ["--agent-timeout-s", f"{options.agent_timeout_s:g}"]
         arguments += ["--external-log-file", str(folder / LOG)]
         arguments += ["--log-level", options.log_level]
-        environment = {RECORD_VARIABLE: str(folder / APPLIED)}
-        environment |= self.disks.environment(name)
+        recorded = {RECORD_VARIABLE: str(folder / APPLIED)}
+        environment = merged(recorded, self.disks.environment(name))
         return LiveNode(
             name=name,
             kind=LEADER,
@@ -166,7 +170,7 @@ class _Planner:
             data_dir=data_dir,
             log_file=folder / LOG,
             arguments=arguments,
-            environment=environment | self._chaos_variables(folder),
+            environment=merged(environment, self._chaos_variables(folder)),
         )
 
     def agent(self, name: str) -> LiveNode:
@@ -222,4 +226,6 @@ class _Planner:
         variables = {CRASH_FILE_VARIABLE: str(folder / CRASH_FILE)}
         if self.options.mutant:
             variables[MUTANT_VARIABLE] = self.options.mutant
+        if self.options.has_clocks:
+            variables = merged(variables, clock_environment(folder))
         return variables

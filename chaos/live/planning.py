@@ -5,15 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from chaos.disks import means_of
+from chaos.disks.means import AUTO, EXT4, PLAIN, means_of
 from chaos.live.atlas import Shape
 from chaos.live.faults import Fault, Group
 from chaos.live.plan_file import LeftOut, RunPlan, WorkloadPlan
 from chaos.live.request import LiveRequest
 from chaos.live.schedule import draw_schedule
-from chaos.live.seams import Nemesis
 from chaos.live.selection import parse_selection
 from chaos.machine.capabilities import Ability, Machine
+from chaos.nemeses.registry import nemeses_by_fault
 from chaos.network.kinds import (
     BRIDGE_FAULTS,
     LOOPBACK_FAULTS,
@@ -22,11 +22,8 @@ from chaos.network.kinds import (
     choose_network,
 )
 from chaos.network.proxies import PROXIES_FAULTS
-from chaos.nemeses.registry import all_nemeses
 from chaos.workloads.catalog import kinds_of
 from raftleader.errors import ConfigError
-
-AUTO, EXT4, PLAIN = "auto", "ext4", "plain"
 
 FAULTS_OF: Mapping[NetworkKind, Mapping[Fault, str]] = {
     NetworkKind.SWITCH: SWITCH_FAULTS,
@@ -59,7 +56,8 @@ def draw_plan(request: LiveRequest, machine: Machine) -> RunPlan:
     )
     kinds = possible_networks(request, machine)
     best = next(kind for kind in FAULTS_OF if kind in kinds)
-    missing = missing_faults(machine, best, request.disks)
+    disks = choose_disks(request, machine)
+    missing = missing_faults(machine, best, disks)
     schedule = draw_schedule(
         request.seed, selection, for_s=request.for_s, shape=shape, missing=missing
     )
@@ -67,7 +65,7 @@ def draw_plan(request: LiveRequest, machine: Machine) -> RunPlan:
     return RunPlan(
         request=request,
         network=network.value,
-        disks=choose_disks(request, machine),
+        disks=disks,
         drawn=tuple(fault.value for fault in schedule.faults),
         schedule=schedule.injections,
         workloads=workloads,
@@ -135,17 +133,13 @@ def missing_faults(
     machine: Machine, network: NetworkKind, disks: str
 ) -> dict[Fault, str]:
     """The classes that a run on this machine cannot have, and why."""
-    nemeses = by_fault(all_nemeses(machine))
+    nemeses = nemeses_by_fault(machine, disks=disks)
     missing: dict[Fault, str] = {}
-    for fault in Fault:
-        nemesis = nemeses.get(fault)
-        if nemesis is None:
-            missing[fault] = "there is no nemesis for it"
-        elif fault.group is Group.NETWORK and fault not in FAULTS_OF[network]:
-            why = _why_not_on(fault, network, machine)
+    for fault, nemesis in nemeses.items():
+        if fault.group is Group.NETWORK and fault not in FAULTS_OF[network]:
+            missing[fault] = _why_not_on(fault, network, machine)
+        elif (why := nemesis.missing(fault)) is not None:
             missing[fault] = why
-        elif (reason := nemesis.missing(fault)) is not None:
-            missing[fault] = reason
     return missing
 
 
@@ -155,8 +149,3 @@ def _why_not_on(fault: Fault, network: NetworkKind, machine: Machine) -> str:
     why = machine.missing(*NEEDS_OF[able[0]]) if able else None
     because = f": {why}" if why else ""
     return f"it takes --network {names}, and this run has {network.value}{because}"
-
-
-def by_fault(nemeses: Sequence[Nemesis]) -> dict[Fault, Nemesis]:
-    """Who makes which class."""
-    return {fault: nemesis for nemesis in nemeses for fault in nemesis.faults}

@@ -47,7 +47,7 @@ async def run_live(
                     world=world,
                     watcher=Watcher(cluster=cluster, journal=journal, ask=ask),
                     pages=HttpPages(cluster.client),
-                    nemeses=nemeses_here(),
+                    nemeses=nemeses_here(plan.disks),
                     schedule=plan.schedule,
                     shape=plan.shape,
                     faults_s=plan.request.for_s,
