@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 
 import attrs
 
@@ -119,7 +120,10 @@ class Hosts:
         driver = self.namespaces.get(DRIVER)
         if driver is not None:
             # It goes with its other end anyway, but not at once.
-            driver.command("ip", "link", "del", self.driver_device, is_checked=False)
+            with suppress(NetworkError):
+                driver.command(
+                    "ip", "link", "del", self.driver_device, is_checked=False
+                )
         while self.namespaces:
             self.namespaces.popitem()[1].close()
 

@@ -1,8 +1,10 @@
 """Hosts on TAP devices whose other ends are in a switch of our own: a child process.
 
 The switch can do to a frame what the kernel here cannot: delay it, repeat it, change
-it. It costs some hundredths of a millisecond a frame, in a process of its own, so the
-run's event loop is not disturbed by it.
+it. It runs in a process of its own, so the run's event loop is not disturbed by it.
+Measured on a virtual machine of two cores: a packet there and back takes 0.07 ms (over
+the bridge 0.014 ms), 2,000 frames a second take 6 % of a core, and 200,000 a second are
+the most.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sized
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -15,7 +15,7 @@ from chaos.network.hosted import HostedNetwork
 WORD_PORT = 7001
 ECHO_PORT = 7002
 ARRIVAL_S = 0.06
-"""A datagram that has not come by then does not come: links take 0.1 ms."""
+"""When nothing has come for so long, nothing comes any more: links take 0.1 ms."""
 SO_RCVBUFFORCE = 33  # Python does not name it
 BUFFER_BYTES = 4 * 1024 * 1024
 
@@ -50,19 +50,28 @@ async def passing(network: HostedNetwork, hosts: Collection[str]) -> set[Link]:
             seen.add((word.decode(), host))
 
     try:
-        with trio.move_on_after(ARRIVAL_S):
-            async with trio.open_nursery() as nursery:
-                for host in hosts:
-                    nursery.start_soon(hear, host)
-                for source in hosts:
-                    for target in hosts:
-                        if source != target:
-                            address = (network.ip(target), WORD_PORT)
-                            await sockets[source].sendto(source.encode(), address)
+        async with trio.open_nursery() as nursery:
+            for host in hosts:
+                nursery.start_soon(hear, host)
+            for source in hosts:
+                for target in hosts:
+                    if source != target:
+                        address = (network.ip(target), WORD_PORT)
+                        await sockets[source].sendto(source.encode(), address)
+            await quiet(seen, ARRIVAL_S)
+            nursery.cancel_scope.cancel()
     finally:
         for one in sockets.values():
             one.close()
     return seen
+
+
+async def quiet(growing: Sized, for_s: float) -> None:
+    """Until nothing was added for so long."""
+    size = -1
+    while len(growing) > size:
+        size = len(growing)
+        await trio.sleep(for_s)
 
 
 async def numbered(
@@ -95,7 +104,7 @@ async def numbered(
                 await sender.sendto(word.ljust(size, b"."), address)
                 if number % 20 == 19:
                     await trio.sleep(0.0005)  # no queue on the way is to be full
-            await trio.sleep(wait_s)
+            await quiet(arrived, wait_s)
             nursery.cancel_scope.cancel()
     finally:
         sender.close()

@@ -21,8 +21,10 @@ from support.host_wires import (
 
 import chaos
 from chaos.live.seams import DRIVER, ImpossibleError, LinkFault
+from chaos.machine import tools
 from chaos.machine.capabilities import Ability, Machine
 from chaos.machine.tools import namespace_flags
+from chaos.network import bridge, hosts, namespaces
 from chaos.network.kinds import NetworkKind
 from chaos.network.namespaces import NetworkError
 from chaos.network.opening import open_network
@@ -111,7 +113,7 @@ async def test_bandwidth_lets_no_more_through_than_it_says(kind: NetworkKind) ->
         sent = 100 * 1400
         assert len(await numbered(network, OUT, 100, size=1400)) == 100
         await network.apply("slow", {OUT: LinkFault(bytes_per_s=70_000)})
-        arrived = await numbered(network, OUT, 100, size=1400, wait_s=0.5)
+        arrived = await numbered(network, OUT, 100, size=1400, wait_s=0.2)
         assert 0.2 * sent < len(arrived) * 1400 < 0.7 * sent
         assert len(await numbered(network, BACK, 100, size=1400)) == 100
 
@@ -178,6 +180,23 @@ async def test_fault_is_refused_when_the_network_cannot_make_it() -> None:
         with pytest.raises(ValueError, match="no link"):
             await network.apply("far", {("leader-1", "leader-9"): CUT})
         assert await passing(network, EVERYBODY) == ALL_LINKS
+
+
+@pytest.mark.parametrize("name", ["nft", "ss"])
+async def test_network_is_refused_and_nothing_left_when_a_tool_is_missing(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find(*names: str) -> str | None:
+        return None if name in names else tools.find_tool(*names)
+
+    for module in (bridge, hosts, namespaces):
+        monkeypatch.setattr(module, "find_tool", find)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(NetworkError, match=f"{name} is not installed"):
+        async with open_network(NetworkKind.BRIDGE, HOSTS, 1):
+            raise AssertionError
+    assert devices() == {"lo"}
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 async def test_block_is_ended_when_the_switch_dies() -> None:
