@@ -189,7 +189,8 @@ def _with_go_exponent(found: re.Match[str]) -> str:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise BadJsonError(f"invalid character '{name[0]}' looking for beginning of value")
+    place = "in numeric literal" if name[0] == "-" else _PLACES["Expecting value"]
+    raise BadJsonError(f"invalid character '{name.lstrip('-')[0]}' {place}")
 
 
 _PLACES = {

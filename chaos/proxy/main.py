@@ -9,7 +9,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import trio
@@ -17,6 +17,7 @@ import trio
 from chaos.proxy.api import VERSION
 from chaos.proxy.server import DEFAULT_HOST, DEFAULT_PORT, run_proxy
 from raftleader.errors import ConfigError
+from raftleader.framework.nursery import open_plain_nursery
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,49 +27,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"toxiproxy-server version {VERSION}")  # noqa: T201
         return 0
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    problems: list[Exception] = []
     try:
         trio.run(_serve, flags)
-    except* (ConfigError, OSError) as group:
-        problems += group.exceptions
-    for problem in problems:
-        sys.stderr.write(f"raftleader chaos proxy: {problem}\n")
-    return 2 if problems else 0
+    except (ConfigError, OSError) as error:
+        sys.stderr.write(f"raftleader chaos proxy: {error}\n")
+        return 2
+    return 0
 
 
 async def _serve(flags: argparse.Namespace) -> None:
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_until_told, nursery.cancel_scope)
+    async with open_plain_nursery() as nursery:
+        nursery.start_soon(_until_told, nursery.cancel)
         if flags.die_with_fd is not None:
-            nursery.start_soon(_until_alone, flags.die_with_fd, nursery.cancel_scope)
-
-        async def serve(*, task_status: trio.TaskStatus[str]) -> None:
-            await run_proxy(
-                flags.host,
-                flags.port,
-                seed=flags.seed,
-                config=flags.config,
-                proxy_metrics=flags.proxy_metrics,
-                runtime_metrics=flags.runtime_metrics,
-                task_status=task_status,
-            )
-
-        bound = await nursery.start(serve)
-        print(f"API listening at {bound}", flush=True)  # noqa: T201
+            nursery.start_soon(_until_alone, flags.die_with_fd, nursery.cancel)
+        await run_proxy(
+            flags.host,
+            flags.port,
+            seed=flags.seed,
+            config=flags.config,
+            proxy_metrics=flags.proxy_metrics,
+            runtime_metrics=flags.runtime_metrics,
+        )
 
 
-async def _until_told(scope: trio.CancelScope) -> None:
+async def _until_told(end: Callable[[], None]) -> None:
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for _ in signals:
-            scope.cancel()
+            end()
 
 
-async def _until_alone(fd: int, scope: trio.CancelScope) -> None:
+async def _until_alone(fd: int, end: Callable[[], None]) -> None:
     os.set_blocking(fd, False)
     async with trio.lowlevel.FdStream(fd) as stream:
         while await stream.receive_some():
             pass
-    scope.cancel()
+    end()
 
 
 def _parser() -> argparse.ArgumentParser:

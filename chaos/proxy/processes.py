@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -166,5 +167,6 @@ async def _stop(process: trio.Process) -> None:
         with trio.move_on_after(STOP_TIMEOUT_S):
             await process.wait()
         if process.poll() is None:
-            process.kill()
+            # It leads a group of its own.
+            os.killpg(process.pid, signal.SIGKILL)
             await process.wait()

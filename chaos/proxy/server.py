@@ -11,7 +11,7 @@ import trio
 from chaos.proxy import documents
 from chaos.proxy.addresses import BadListenError
 from chaos.proxy.api import Api
-from chaos.proxy.documents import ApiError
+from chaos.proxy.documents import ApiError, ProxyInput
 from chaos.proxy.metrics import Metrics
 from chaos.proxy.proxies import Grounds, Proxies
 from raftleader.errors import ConfigError
@@ -43,34 +43,45 @@ async def run_proxy(
         config: JSON file, as for ``POST /populate``: proxies to begin with. One that
             cannot listen is logged, and those after it are not made.
     """
+    given = [] if config is None else await _read(config)
     metrics = Metrics(has_proxies=proxy_metrics, has_runtime=runtime_metrics)
+    problem: Exception | None = None
     async with trio.open_nursery() as nursery:
-        proxies = Proxies(
-            grounds=Grounds(
-                nursery=nursery,
-                rng=random.Random(seed),
-                count_bytes=metrics.count_bytes,
-            )
+        grounds = Grounds(
+            nursery=nursery,
+            rng=random.Random(seed),
+            count_bytes=metrics.count_bytes,
         )
-        if config is not None:
-            await _populate(proxies, config)
+        proxies = Proxies(grounds=grounds)
+        await _populate(proxies, given)
         api = Api(proxies, metrics, nursery)
-        bound = await nursery.start(serve_http, api.handle, join_address(host, port))
-        task_status.started(bound)
+        try:
+            address = join_address(host, port)
+            bound = await nursery.start(serve_http, api.handle, address)
+        except (ConfigError, OSError) as error:
+            # Out of the nursery, so that it goes up alone, not in a group.
+            problem = error
+            nursery.cancel_scope.cancel()
+        else:
+            task_status.started(bound)
+    if problem is not None:
+        raise problem
 
 
-async def _populate(proxies: Proxies, config: Path) -> None:
+async def _read(config: Path) -> list[ProxyInput]:
     try:
-        body = await trio.Path(config).read_bytes()
-        given = documents.proxy_inputs(body)
+        return documents.proxy_inputs(await trio.Path(config).read_bytes())
     except OSError as error:
         raise ConfigError(f"config: {config}: {error.strerror}") from error
     except ApiError as error:
         raise ConfigError(f"config: {config}: {error}") from error
+
+
+async def _populate(proxies: Proxies, given: list[ProxyInput]) -> None:
     for item in given:
         proxy = proxies.make(name=item.name, listen=item.listen, upstream=item.upstream)
         try:
             await proxies.add_or_replace(proxy, enabled=item.enabled)
         except BadListenError as error:
-            _log.error("config: %s: proxy %s: %s", config, item.name, error)
+            _log.error("config: proxy %s: %s", item.name, error)
             return
