@@ -51,6 +51,7 @@ _SINGLE = Aims(usual=(_ONE, _LEADER))
 _LINKS = Aims(
     usual=(_LEADER, _ONE, _ALL, _AGENT, _FRAMEWORK), others=(_MINORITY, _MAJORITY)
 )
+_CLOCKS = Aims(usual=(_LEADER, _ONE, _AGENT), others=(_MINORITY, _MAJORITY, _ALL))
 _GROUP = Aims(usual=(_ALL,))
 _AGENTS = Aims(usual=(_AGENT,), others=(_ALL,))
 _FRAMEWORKS = Aims(usual=(_FRAMEWORK,), others=(_ALL,))
@@ -100,8 +101,8 @@ AIMS: Mapping[Fault, Aims] = MappingProxyType(
         Fault.TRUNCATED_JOURNAL: _SINGLE,
         Fault.FLIPPED_JOURNAL: _SINGLE,
         Fault.LOST_DISK: _SINGLE,
-        Fault.CLOCK_JUMP: _NODES,
-        Fault.CLOCK_DRIFT: _NODES,
+        Fault.CLOCK_JUMP: _CLOCKS,
+        Fault.CLOCK_DRIFT: _CLOCKS,
         Fault.ROLLING_RESTART: _GROUP,
         Fault.MEMBERSHIP: _SINGLE,
         Fault.TRANSFER: Aims(usual=(_LEADER,)),

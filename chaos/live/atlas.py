@@ -11,7 +11,7 @@ be lost, and the cluster must go on by itself. So at every moment of a schedule
   among leader nodes: a class or target that means all or the majority (``kill-all``,
   ``power-cut@majority``), partitions of any shape, power cuts, journals and disks that
   are damaged or lost (one at a time), changes of members and rolling restarts;
-* *weather* (bad links, wrong clocks) makes nobody unavailable for good and may go
+* *weather* (bad links, clocks that jump) makes nobody unavailable for good and may go
   with the former kind, at most two at once, but not with faults that are alone;
 * ``kill`` of leader nodes has no weather and no other fault of leader nodes beside it:
   the time until a leader leads again is to be measured, not that of the weather;
@@ -125,8 +125,8 @@ COURSES: Mapping[Fault, Course] = MappingProxyType(
         Fault.DUPLICATE: _course(2.5, 6.0, 0.5, _WEATHER),
         Fault.CORRUPTION: _course(2.5, 6.0, 1.0, _WEATHER),
         Fault.BANDWIDTH: _course(2.5, 6.0, 1.0, _WEATHER),
-        Fault.RESET: _course(0.2, 0.2, 1.5),
-        Fault.HALF_OPEN: _course(2.0, 5.0, 1.5),
+        Fault.RESET: _course(0.5, 3.0, 1.5),
+        Fault.HALF_OPEN: _course(0.5, 1.0, 1.5),
         Fault.AGENT_CUT: _course(2.0, 6.0, 2.0),
         Fault.FRAMEWORK_CUT: _course(2.0, 6.0, 2.0),
         Fault.POWER_CUT: _course(1.0, 2.0, 3.5, _ALONE),
@@ -134,11 +134,11 @@ COURSES: Mapping[Fault, Course] = MappingProxyType(
         Fault.READ_ONLY: _course(2.0, 4.0, 3.0),
         Fault.FAILED_SYNC: _course(2.0, 4.0, 3.0),
         Fault.SLOW_SYNC: _course(2.5, 5.0, 1.0),
-        Fault.TRUNCATED_JOURNAL: _course(1.0, 2.0, 4.0, _ALONE),
-        Fault.FLIPPED_JOURNAL: _course(1.0, 2.0, 4.0, _ALONE),
-        Fault.LOST_DISK: _course(1.0, 2.0, 7.0, _ALONE),
+        Fault.TRUNCATED_JOURNAL: _course(0.5, 1.0, 4.0, _ALONE, inject_s=1.5),
+        Fault.FLIPPED_JOURNAL: _course(0.5, 1.0, 4.0, _ALONE, inject_s=1.5),
+        Fault.LOST_DISK: _course(0.5, 1.5, 5.0, _ALONE, inject_s=1.5),
         Fault.CLOCK_JUMP: _course(2.5, 6.0, 0.5, _WEATHER),
-        Fault.CLOCK_DRIFT: _course(4.0, 9.0, 0.5, _WEATHER),
+        Fault.CLOCK_DRIFT: _course(3.0, 7.0, 2.5, inject_s=1.5),
         Fault.ROLLING_RESTART: _course(0.5, 0.5, 1.5, _ALONE, inject_s=6.0),
         Fault.MEMBERSHIP: _course(1.0, 2.5, 3.0, _ALONE, inject_s=2.0),
         Fault.TRANSFER: _course(0.5, 0.5, 1.0, inject_s=0.5),

@@ -12,6 +12,10 @@ import trio
 from chaos.live.atlas import Shape, may_begin
 from chaos.live.faults import Injection
 
+LINGER_S = 1.0
+"""After a fault is healed: a node that was started again then takes part again, mostly.
+Where a schedule is kept, more time than that is left anyway."""
+
 
 @attrs.define
 class Gate:
@@ -23,6 +27,8 @@ class Gate:
 
     shape: Shape
     _inside: list[Injection] = attrs.field(factory=list)
+    _recovering: list[tuple[Injection, float]] = attrs.field(factory=list)
+    """Those that have left, and until when they count nevertheless."""
     _waiting: list[Injection] = attrs.field(factory=list)
     _changed: trio.Event = attrs.field(factory=trio.Event)
 
@@ -32,20 +38,26 @@ class Gate:
         try:
             await trio.lowlevel.checkpoint()
             while not self._may_enter(injection):
-                await self._changed.wait()
+                ends = (until for _, until in self._recovering)
+                with trio.move_on_at(min(ends, default=float("inf"))):
+                    await self._changed.wait()
             self._inside.append(injection)
         finally:
             self._waiting.remove(injection)
             self._tell()
 
     def leave(self, injection: Injection) -> None:
-        """It is healed, or was never made."""
+        """It is healed, or was never made. It counts for ``LINGER_S`` more."""
         self._inside.remove(injection)
+        self._recovering.append((injection, trio.current_time() + LINGER_S))
         self._tell()
 
     def _may_enter(self, injection: Injection) -> bool:
+        now = trio.current_time()
+        self._recovering = [one for one in self._recovering if one[1] > now]
+        inside = [*self._inside, *(one for one, _ in self._recovering)]
         earlier = self._waiting[: self._waiting.index(injection)]
-        return may_begin(injection, self._inside, self.shape) and all(
+        return may_begin(injection, inside, self.shape) and all(
             may_begin(injection, [other], self.shape) for other in earlier
         )
 

@@ -37,6 +37,8 @@ SAYS: Mapping[str, str] = {
     OTHER_ENGINE: "was written by the engine",
 }
 """The mistakes, and what the node must say of each."""
+SERVING = "serving"
+"""In the log of a node that listens to the world."""
 _OCCUPY = """
 import socket, sys
 listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
@@ -48,8 +50,9 @@ sys.stdin.read()
 @attrs.frozen
 class WrongConfig:
     """``wrong-config``: a node is stopped and started once with one mistake. It must
-    refuse and say why, in the words of ``SAYS``; what it said is in the detail, and a
-    ``problem`` if it did not refuse. Healed, it is started as it should be."""
+    refuse and say why, in the words of ``SAYS``; what it said is in the detail. That it
+    served, or ended without these words, is a ``violation``; that it did neither in
+    time is a ``problem``. Healed, it is started as it should be."""
 
     faults: frozenset[Fault] = frozenset({Fault.WRONG_CONFIG})
 
@@ -74,17 +77,19 @@ class WrongConfig:
                 undo.push_async_callback(occupant.end)
             else:
                 _set_arguments(node, _mistaken(node, mistake))
-            refused = await _start_once(world, node, SAYS[mistake])
-            detail = {"mistake": mistake, "said": refused}
+            detail = await _start_once(world, node, SAYS[mistake])
             kept = undo.pop_all()
 
         async def heal() -> Mapping[str, Any]:
             await kept.aclose()
-            if refused:
-                return {}
-            return {"problem": f"{name} did not refuse {mistake}"}
+            return _judge(f"{name} with {mistake}", **detail)
 
-        return HealedBy(targets=(name,), means="restart", detail=detail, healing=heal)
+        return HealedBy(
+            targets=(name,),
+            means="restart",
+            detail={"mistake": mistake, **detail},
+            healing=heal,
+        )
 
 
 def _set_arguments(node: LiveNode, arguments: Sequence[str]) -> None:
@@ -127,9 +132,10 @@ async def _occupy(world: World, node: LiveNode) -> SecondProcess:
     return occupant
 
 
-async def _start_once(world: World, node: LiveNode, words: str) -> str:
-    """Let the node, which is dead and held once, have one life, and hold it again.
-    Returns what it said as it refused; "" if it did not."""
+async def _start_once(world: World, node: LiveNode, words: str) -> dict[str, Any]:
+    """Let the node, which is dead and held once, have one life, and hold it again:
+    what it ``said`` as it refused, whether it has ``ended`` by itself, and whether it
+    ``served``."""
     cluster, name = world.cluster, node.name
     mark = LogMark.at_end(node.log_file)
     cluster.release(name)
@@ -141,8 +147,21 @@ async def _start_once(world: World, node: LiveNode, words: str) -> str:
                 await trio.sleep(0.005)
     finally:
         cluster.hold(name)
+    has_ended = False
     with trio.move_on_after(REFUSED_WITHIN_S):
         await cluster.wait_dead(name)
-        return mark.line_with([words])
-    await cluster.stop(name)
-    return ""
+        has_ended = True
+    if not has_ended:
+        await cluster.stop(name)
+    served = bool(mark.line_with([SERVING]))
+    return {"said": mark.line_with([words]), "ended": has_ended, "served": served}
+
+
+def _judge(what: str, *, said: str, ended: bool, served: bool) -> dict[str, str]:
+    if served:
+        return {"violation": f"{what} was not refused: the node served"}
+    if ended and not said:
+        return {"violation": f"{what}: the node ended and did not say why"}
+    if not ended:
+        return {"problem": f"{what}: the node had not refused yet"}
+    return {}

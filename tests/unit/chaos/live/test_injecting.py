@@ -75,8 +75,8 @@ async def test_a_fault_waits_for_the_healing_of_one_it_must_not_meet(
     assert [(one.id, one.at_ns / 1e9) for one in told] == [
         (1, 1.0),
         (1, 10.0),
-        (2, 10.0),
-        (2, 19.0),
+        (2, 11.0),
+        (2, 20.0),
     ]
 
 

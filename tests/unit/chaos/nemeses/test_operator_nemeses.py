@@ -312,17 +312,27 @@ def drawn_mistake(seed: int) -> str:
     return Random(seed).choice(sorted(SAYS))
 
 
-async def test_wrong_config_that_is_taken_is_a_problem(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("program", "key", "words"),
+    [
+        ("import time; print('serving'); time.sleep(9)", "violation", "served"),
+        ("raise OSError(98)", "violation", "did not say why"),
+        ("import time; time.sleep(9)", "problem", "had not refused yet"),
+    ],
+)
+async def test_wrong_config_that_is_not_refused_is_told(
+    program: str, key: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chaos.nemeses.operator.wrong_config.REFUSED_WITHIN_S", 0.1)
+    monkeypatch.setattr("chaos.nemeses.operator.wrong_config.REFUSED_WITHIN_S", 0.3)
     seed = next(one for one in range(100) if drawn_mistake(one) != PORT_IN_USE)
     async with plain_world(tmp_path, leaders=1) as (world, cluster):
+        cluster.command_of = lambda node: python(program)
         wound = await WrongConfig().inject(
             injection(Fault.WRONG_CONFIG, Target.ONE, seed=seed), world
         )
         assert wound.detail["said"] == ""
-        assert "leader-1 did not refuse" in (await wound.heal())["problem"]
+        cluster.command_of = checking
+        assert words in (await wound.heal())[key]
         assert cluster.pid("leader-1") is not None
 
 
