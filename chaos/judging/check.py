@@ -73,9 +73,7 @@ class Check:
         return judged
 
 
-def check(
-    name: str, *promises: str
-) -> Callable[[Callable[[Evidence], Seen]], Check]:
+def check(name: str, *promises: str) -> Callable[[Callable[[Evidence], Seen]], Check]:
     """Make a check of a function."""
 
     def make(look: Callable[[Evidence], Seen]) -> Check:

@@ -100,7 +100,9 @@ class Evidence:
 
     @property
     def fault_records(self) -> list[FaultRecord]:
-        return self._once("fault records", lambda: records_of(self.records, FaultRecord))
+        return self._once(
+            "fault records", lambda: records_of(self.records, FaultRecord)
+        )
 
     @property
     def phases(self) -> dict[str, Window]:

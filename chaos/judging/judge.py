@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from chaos.judging.check import Check, NotJudgedError
-from chaos.judging.checks import answers, clients, end, enough, log, nodes, offers, tasks
+from chaos.judging.checks import (
+    answers,
+    clients,
+    end,
+    enough,
+    log,
+    nodes,
+    offers,
+    tasks,
+)
 from chaos.judging.evidence import Evidence
 from chaos.judging.figures import figures_of
 from chaos.judging.judgement import Judged, Judgement

@@ -23,7 +23,7 @@ from raftleader.errors import InvalidInputError
 from raftleader.protocol.ids import FrameworkId, TaskKey
 from raftleader.protocol.tasks import TaskStatus
 from raftleader.state.cluster import ClusterState
-from raftleader.state.commands import decode_entry
+from raftleader.state.commands import Entry, decode_entry
 from raftleader.state.outcomes import Applied
 from raftleader.state.snapshot import digest
 
@@ -72,7 +72,7 @@ class LogJudge:
         if index % DIGEST_EVERY == 0:
             yield from self.observed(node, state)
         if is_new:
-            yield from self.entry(term, data, state, applied, now_s)
+            yield from self.entry(_decoded(data), term, state, applied, now_s)
             if index % EVERYTHING_EVERY == 0:
                 yield from self.everything(state)
 
@@ -93,17 +93,14 @@ class LogJudge:
 
     def entry(
         self,
+        entry: Entry | None,
         term: int,
-        data: bytes,
         state: ClusterState,
         applied: Applied,
         now_s: float,
     ) -> Iterator[Problem]:
-        """The next entry, and the state after it, whoever applied it."""
-        try:
-            entry = decode_entry(data)
-        except InvalidInputError:
-            entry = None
+        """The next entry, whoever applied it, and the state after it. None is one that
+        cannot be read."""
         touched = applied.touched
         for text in self.offers.applied(entry, state):
             yield OffersAccounted.name, text
@@ -122,6 +119,13 @@ class LogJudge:
     def everything(self, state: ClusterState) -> list[Problem]:
         """Whatever the state says that cannot be. Looks at every row."""
         return _named(NoResourceTwice.name, self.resources.everything(state))
+
+
+def _decoded(data: bytes) -> Entry | None:
+    try:
+        return decode_entry(data)
+    except InvalidInputError:
+        return None
 
 
 def _named(name: str, problems: list[str]) -> list[Problem]:

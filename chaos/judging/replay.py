@@ -79,8 +79,8 @@ def replay(
 
     ``cluster_id``: if the ids in the log do not tell. ``rate_max``: cluster time may
     run so much faster than time; more than usual where clocks were made to drift.
-    ``look_at``: states of these indexes are to be kept in words. Raises ValueError if the log does not begin at its
-    beginning, for then nothing can be applied.
+    ``look_at``: states of these indexes are to be kept in words. Raises ValueError if
+    the log does not begin at its beginning, for then nothing can be applied.
     """
     if stream.entries and not _begins(stream):
         first = stream.entries[0]
@@ -96,11 +96,12 @@ def replay(
     compared = looked = 0
     for entry in stream.entries:
         applied = apply_entry(state, entry.index, entry.term, entry.data)
+        decoded = _decoded(entry)
         for checker, text in judge.entry(
-            entry.term, entry.data, state, applied, entry.at_ns / SECOND_NS
+            decoded, entry.term, state, applied, entry.at_ns / SECOND_NS
         ):
             _add(problems, checker, entry, text)
-        facts.take(entry, _decoded(entry), applied, state)
+        facts.take(entry, decoded, applied, state)
         rows = len(state.tasks) + len(state.offers) + len(state.completed_tasks)
         if entry.index - looked >= max(EVERYTHING_EVERY, rows // ROWS_PER_ENTRY):
             looked = entry.index

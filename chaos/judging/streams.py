@@ -179,8 +179,9 @@ def _difference(life: Life, record: AppliedEntry, first: LogEntry) -> Problem:
 def wrong_order(stream: Stream) -> Iterator[Problem]:
     """Entries that a node skipped or applied again, states that went back, and terms
     that go down along the log."""
+    places = {entry.index: place for place, entry in enumerate(stream.entries, 1)}
     for life in stream.lives:
-        yield from _wrong_life(stream, life)
+        yield from _wrong_life(stream, life, places)
     for before, entry in pairwise(stream.entries):
         if entry.term < before.term:
             yield Problem(
@@ -194,7 +195,10 @@ def wrong_order(stream: Stream) -> Iterator[Problem]:
             )
 
 
-def _wrong_life(stream: Stream, life: Life) -> Iterator[Problem]:
+def _wrong_life(
+    stream: Stream, life: Life, places: dict[int, int]
+) -> Iterator[Problem]:
+    """``places``: of each index, how many entries have at most that."""
     restored: dict[int, list[Restored]] = {}
     for number, record in life.restored:
         restored.setdefault(number, []).append(record)
@@ -220,11 +224,9 @@ def _wrong_life(stream: Stream, life: Life) -> Iterator[Problem]:
             if wanted != index:
                 text = f"applies entry {index} where {wanted} is next"
                 yield _at(life, index, None, text)
-            place = stream.place(index)
+            place = places[index]
         last = index
 
 
 def _at(life: Life, index: int, at_ns: int | None, text: str) -> Problem:
-    return Problem(
-        text=f"{life.name} {text}", at_ns=at_ns, node=life.node, index=index
-    )
+    return Problem(text=f"{life.name} {text}", at_ns=at_ns, node=life.node, index=index)

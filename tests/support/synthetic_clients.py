@@ -6,18 +6,18 @@ what others do."""
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from itertools import count
 from typing import Any
 
 import attrs
 import msgspec
+from support.synthetic_client import Client
 from support.synthetic_cluster import MS, SyntheticCluster
 
-from chaos.history.records import Happening, Op, OpType, Record
+from chaos.history.records import Op, OpType, Record
 from raftleader.protocol.agent_rpc import AgentUpdate
 from raftleader.protocol.frameworks import FrameworkInfo
-from raftleader.protocol.ids import AgentId, FrameworkId, OfferId, TaskId, TaskKey
+from raftleader.protocol.ids import AgentId, OfferId, TaskKey
 from raftleader.protocol.offers import Launch
 from raftleader.protocol.operator_values import Quota
 from raftleader.protocol.resources import parse_resources
@@ -35,98 +35,6 @@ from raftleader.state.outcomes import Subscription
 TASK_RESOURCES = parse_resources("cpus:0.5;mem:64")
 OFFERED = parse_resources("cpus:1;mem:128")
 REGISTERS = 4
-
-
-@attrs.define(eq=False)
-class Client:
-    """A workload's process.
-
-    Attributes:
-        busy_until_ns: Its last operation ends then.
-        used: Offers that it has answered.
-    """
-
-    name: str
-    kind: str
-    records: list[Record]
-    rng: random.Random
-    life: int = 1
-    framework_id: FrameworkId | None = None
-    busy_until_ns: int = 0
-    is_connected: bool = False
-    begins_nothing: bool = False
-    used: set[OfferId] = attrs.field(factory=set)
-    told: set[OfferId] = attrs.field(factory=set)
-    heard: set[bytes] = attrs.field(factory=set)
-    launched: dict[TaskId, bytes] = attrs.field(factory=dict)
-    _ids: Any = attrs.field(factory=lambda: count(1), init=False)
-    _tasks: Any = attrs.field(factory=lambda: count(1), init=False)
-
-    @property
-    def process(self) -> str:
-        return f"{self.name}/{self.life}"
-
-    def hears(self, what: str, at_ns: int, **value: Any) -> None:
-        self.records.append(
-            Happening(
-                process=self.name,
-                what=what,
-                at_ns=at_ns,
-                value={"instance": 1, **value},
-            )
-        )
-
-    def call(
-        self,
-        cluster: SyntheticCluster,
-        f: str,
-        value: Any,
-        perform: Callable[[], Any],
-        *,
-        key: str = "",
-    ) -> Any:
-        """One operation that ends well; ``perform`` says what it learns."""
-        number = next(self._ids)
-        early_ns = self.rng.randrange(1, 8) * MS
-        began_ns = max(self.busy_until_ns + 1000, cluster.now_ns - early_ns)
-        cluster.now_ns = max(cluster.now_ns, began_ns) + self.rng.randrange(200_000, MS)
-        answer = perform()
-        ended_ns = cluster.now_ns + self.rng.randrange(100_000, 12 * MS)
-        node = cluster.leader.name if cluster.leader else ""
-        common: dict[str, Any] = {
-            "process": self.process,
-            "id": number,
-            "f": f,
-            "key": key,
-            "node": node,
-        }
-        self.records.append(
-            Op(**common, type=OpType.INVOKE, at_ns=began_ns, value=value)
-        )
-        self.records.append(Op(**common, type=OpType.OK, at_ns=ended_ns, value=answer))
-        self.busy_until_ns = ended_ns
-        return answer
-
-    def doubt(self, began_ns: int, ended_ns: int, f: str, value: Any, key: str) -> None:
-        """An operation of which nobody knows whether it happened."""
-        number = next(self._ids)
-        common: dict[str, Any] = {
-            "process": self.process,
-            "id": number,
-            "f": f,
-            "key": key,
-        }
-        self.records.append(
-            Op(**common, type=OpType.INVOKE, at_ns=began_ns, value=value)
-        )
-        self.records.append(
-            Op(**common, type=OpType.INFO, at_ns=ended_ns, error="no answer")
-        )
-        self.busy_until_ns = ended_ns
-        self.life += 1
-
-    def new_task(self) -> TaskId:
-        return TaskId(f"{self.name}-{next(self._tasks)}")
 
 
 @attrs.define(eq=False)
@@ -173,8 +81,11 @@ class Clients:
         answer = perform()
         what = "subscribed" if is_first else "resubscribed"
         at_ns = self.cluster.now_ns + self.rng.randrange(200_000, 2 * MS)
-        leader = self.cluster.leader.name if self.cluster.leader else ""
-        client.hears(what, at_ns, **answer, leader=leader)
+        leader = self.cluster.leader.name if self.cluster.leader else None
+        if client.is_silent:
+            what, leader = "subscribed", None
+        if is_first or not client.is_silent:
+            client.hears(what, at_ns, **answer, leader=leader)
         client.is_connected = True
         client.told.clear()
 
@@ -291,7 +202,31 @@ class Clients:
                 reason=status.reason.value if status.reason else None,
                 message="",
             )
+            if client.is_silent and status.state.is_terminal:
+                self._resolve(client, key, status.data)
             self._acknowledge(client, key, status.uuid)
+
+    def _resolve(self, client: Client, key: TaskKey, result: bytes | None) -> None:
+        """The future of a task ends."""
+        began_ns, slot = client.futures.pop(key[1])
+        given = client.launched[key[1]]
+        assert result == given[::-1]
+        number = next(client.ids)
+        for kind, at_ns, value in (
+            (OpType.INVOKE, began_ns, {"call": "reverse", "number": number}),
+            (OpType.OK, self.cluster.now_ns, result.hex()),
+        ):
+            client.records.append(
+                Op(
+                    process=f"{client.name}/{slot}",
+                    id=number,
+                    type=kind,
+                    f="submit",
+                    key=key[1],
+                    at_ns=at_ns,
+                    value=value,
+                )
+            )
 
     # --- Frameworks ------------------------------------------------------------------
 
@@ -310,6 +245,7 @@ class Clients:
 
     def _act(self, client: Client) -> None:
         assert client.framework_id is not None
+        self._kill_or_ask(client)
         offers = self.cluster.state.offers_by_framework.get(client.framework_id, {})
         for offer_id in list(offers):
             if not self._is_free(client):
@@ -321,6 +257,44 @@ class Clients:
                 self.decline(client, offer_id)
             else:
                 self.accept(client, offer_id)
+
+    def _kill_or_ask(self, client: Client) -> None:
+        state, framework_id = self.cluster.state, client.framework_id
+        assert framework_id is not None
+        live = [
+            key
+            for key in state.tasks_by_framework.get(framework_id, ())
+            if not state.tasks[key].state.is_terminal
+        ]
+        chance = self.rng.random()
+        if not live or client.begins_nothing or not self._is_free(client):
+            return
+        if client.kind == "churn" and chance < 0.02:
+            key = self.rng.choice(live)
+            command = c.KillTask(framework_id=framework_id, task_id=key[1])
+            self._plans[key] = [(self.cluster.now_ns + 30 * MS, TaskState.KILLED)]
+            client.call(
+                self.cluster,
+                "kill",
+                {"task_id": key[1], "agent_id": None},
+                lambda: self.cluster.propose(command) and None,
+                key=key[1],
+            )
+        elif client.kind == "reconcile" and chance < 0.1:
+            client.call(self.cluster, "reconcile", {"tasks": []}, lambda: None)
+            for key in live:
+                client.hears(
+                    "update",
+                    client.busy_until_ns + MS,
+                    task_id=key[1],
+                    state=state.tasks[key].state.value,
+                    uuid=None,
+                    terminal=False,
+                    agent_id=state.tasks[key].info.agent_id,
+                    source="SOURCE_MASTER",
+                    reason="REASON_RECONCILIATION",
+                    message="Reconciliation: Latest task state",
+                )
 
     def decline(self, client: Client, offer_id: OfferId) -> None:
         assert client.framework_id is not None
@@ -343,6 +317,10 @@ class Clients:
             task_id = client.new_task()
             data = self.rng.randbytes(4) if client.kind == "futures" else None
             client.launched[task_id] = data or b""
+            if client.is_silent:
+                taken = {slot for _, slot in client.futures.values()}
+                slot = next(one for one in count(1) if one not in taken)
+                client.futures[task_id] = self.cluster.now_ns, slot
             tasks.append(
                 TaskInfo(
                     name=task_id,
@@ -394,7 +372,9 @@ class Clients:
 
         def write() -> None:
             self.cluster.propose(
-                SetQuotas(quotas={key: Quota(limits={"cpus": number})}, is_forced=True)
+                SetQuotas(
+                    quotas={key: Quota(limits={"cpus": 1000 * number})}, is_forced=True
+                )
             )
             self.registers[key] = number
 

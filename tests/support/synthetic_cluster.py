@@ -41,6 +41,7 @@ class Node:
     Attributes:
         lives: The records of each life.
         applied: Newest index that it has.
+        term: Highest that it has heard of.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Node:
     applied: int = 0
     stretch: int = 0
     last_ns: int = 0
+    term: int = 0
 
     @property
     def is_there(self) -> bool:
@@ -138,6 +140,7 @@ class SyntheticCluster:
         for node in self.nodes.values():
             if node.is_there:
                 self._catch_up(node)
+                node.term = self.term
                 node.write(
                     RoleChange(
                         term=self.term,
@@ -208,6 +211,7 @@ class SyntheticCluster:
 
     def _follow(self, node: Node) -> None:
         assert self.leader is not None
+        node.term = self.term
         node.write(
             RoleChange(
                 term=self.term,

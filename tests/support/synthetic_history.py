@@ -16,7 +16,8 @@ from typing import Any
 
 import attrs
 import msgspec
-from support.synthetic_clients import Client, Clients
+from support.synthetic_client import Client
+from support.synthetic_clients import Clients
 from support.synthetic_cluster import MS, SyntheticCluster
 
 from chaos.history.records import (
@@ -44,6 +45,7 @@ WORKLOADS = {
     "churn-2": "churn",
     "hoarder-1": "hoarder",
     "futures-1": "futures",
+    "reconcile-1": "reconcile",
     "registry-1": "registry",
     "registry-2": "registry",
 }
@@ -132,9 +134,19 @@ def imagine_run(seed: int, *, seconds: float = 20.0) -> SyntheticRun:
             {"name": "root", "ok": True, "why": ""},
             {"name": "loop", "ok": False, "why": "no loop device: apt install mount"},
         ],
-        "drawn": {"network": "bridge", "disks": "plain", "snapshot_entries": 200},
+        "drawn": {
+            "network": "bridge",
+            "disks": "plain",
+            "faults": ["kill", "pause", "partition"],
+            "workloads": [
+                {"name": name, "kind": kind, "seed": number}
+                for number, (name, kind) in enumerate(WORKLOADS.items())
+            ],
+        },
         "schedule": story.schedule,
-        "left_out": [{"fault": "power-cut", "why": "no loop device"}],
+        "left_out": [
+            {"fault": "power-cut", "why": "no loop device", "is_missing": True}
+        ],
         "nodes": nodes,
         "began_ns": BEGAN_NS,
         "ended_ns": cluster.now_ns,
@@ -176,8 +188,15 @@ class _Story:
             value = getattr(cluster.propose(command).outcomes[0], "value", None)
             assert isinstance(value, Registration)
             self.clients.agents[name] = value.agent_id
-        for client in self.clients.frameworks:
-            client.hears("began", cluster.now_ns, kind=client.kind, params={})
+        for number, client in enumerate(self.clients.frameworks):
+            client.hears(
+                "began",
+                cluster.now_ns,
+                kind=client.kind,
+                seed=number,
+                life=1,
+                pid=number,
+            )
         tenth = round(seconds / 10 * SECOND)
         self._run(tenth)
         self._phase("before")
@@ -192,7 +211,7 @@ class _Story:
         self._phase("end")
         self._run(200 * MS)
         for client in self.clients.frameworks:
-            client.hears("ended", cluster.now_ns + MS)
+            client.hears("ended", cluster.now_ns + MS, counts={}, figures={})
         cluster.now_ns += 2 * MS
 
     def _run(self, for_ns: int) -> None:
@@ -215,7 +234,7 @@ class _Story:
                 break
         self._run(SECOND)
         for client in self.clients.frameworks:
-            client.hears("settled", self.cluster.now_ns)
+            client.hears("settled", self.cluster.now_ns, left=[], took_s=1.0)
 
     def _plan_faults(self, for_ns: int) -> None:
         at_ns = self.cluster.now_ns + 500 * MS
@@ -312,7 +331,7 @@ class _Story:
                     at_ns=cluster.now_ns,
                     is_up=node.is_up,
                     role=("leader" if is_leader else "follower") if node.is_up else "",
-                    term=cluster.term if node.is_there else 0,
+                    term=node.term if node.is_up else 0,
                     leader=leader if node.is_there else "",
                     commit_index=node.applied if node.is_up else 0,
                     applied_index=node.applied if node.is_up else 0,

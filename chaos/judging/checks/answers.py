@@ -145,13 +145,14 @@ def doubts_resolved(evidence: Evidence) -> Seen:
     problems: list[Problem] = []
     checked = 0
     for key, deed in deeds(evidence).items():
-        kinds = {one.type for one in deed.attempts}
-        if kinds == {OpType.FAIL} and deed.index is not None:
-            if _is_launch(key) and _had_effect(facts, deed):
-                first = deed.attempts[0]
-                text = f"{deed.name} failed for certain, and is in the log"
-                problems.append(_of(first, f"{text}: {first.error}", deed.index))
         checked += 1
+        has_failed = all(one.type is OpType.FAIL for one in deed.attempts)
+        if has_failed and isinstance(key, tuple) and key[0] == "launch":
+            if not any(_rows_of(facts, key[1])):
+                continue
+            first = deed.attempts[0]
+            text = f"{deed.name} failed for certain, and is in the log"
+            problems.append(_of(first, f"{text}: {first.error}", deed.index))
     for task_id, entries in facts.launches.items():
         frameworks = {framework_id for _, framework_id in entries}
         rows = [one for one in frameworks if (one, task_id) in facts.states]
@@ -159,15 +160,6 @@ def doubts_resolved(evidence: Evidence) -> Seen:
             text = f"task {task_id} was launched by {', '.join(sorted(rows))}"
             problems.append(Problem(text=text, index=entries[-1][0]))
     return Seen.of(checked, problems)
-
-
-def _is_launch(key: Hashable) -> bool:
-    return isinstance(key, tuple) and key[0] == "launch"
-
-
-def _had_effect(facts: LogFacts, deed: Deed) -> bool:
-    task_id = TaskId(deed.name.removeprefix("the launch of "))
-    return any(key[1] == task_id for key in _rows_of(facts, task_id))
 
 
 def _rows_of(facts: LogFacts, task_id: TaskId) -> Iterator[tuple[str, str]]:

@@ -105,16 +105,16 @@ def futures_resolved(evidence: Evidence) -> Seen:
         settled_ns = ended.get(operation.workload)
         died = any(at_ns > operation.began_ns for at_ns in lives[operation.workload])
         checked += operation.type is not OpType.INFO
-        is_open = operation.ended_ns is None
-        if is_open and not died and settled_ns is not None:
-            if operation.began_ns < settled_ns:
-                problems.append(
-                    Problem(
-                        text=f"the future of {operation.value} never ended",
-                        at_ns=operation.began_ns,
-                        node=operation.process,
-                    )
+        if operation.ended_ns is not None or died or settled_ns is None:
+            continue
+        if operation.began_ns < settled_ns:
+            problems.append(
+                Problem(
+                    text=f"the future of {operation.value} never ended",
+                    at_ns=operation.began_ns,
+                    node=operation.process,
                 )
+            )
     return Seen.of(checked, problems)
 
 

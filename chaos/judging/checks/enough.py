@@ -34,9 +34,7 @@ def enough_seen(evidence: Evidence) -> Seen:
 
 def fault_time(evidence: Evidence) -> Window:
     """From the first fault until they end; without such a phase the whole run."""
-    whole = Window(
-        name="run", began_ns=evidence.began_ns, ended_ns=evidence.ended_ns
-    )
+    whole = Window(name="run", began_ns=evidence.began_ns, ended_ns=evidence.ended_ns)
     return evidence.phases.get("faults", whole)
 
 

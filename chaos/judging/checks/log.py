@@ -188,12 +188,8 @@ def _counted(found: Replay, path: str) -> int:
     return value
 
 
-offers_accounted = _of_replay(
-    OffersAccounted.name, "P2", "I5", counted="offers.seen"
-)
-accepts_once = _of_replay(
-    AcceptsOnce.name, "P3", "I5", "I7", counted="accepts.judged"
-)
+offers_accounted = _of_replay(OffersAccounted.name, "P2", "I5", counted="offers.seen")
+accepts_once = _of_replay(AcceptsOnce.name, "P3", "I5", "I7", counted="accepts.judged")
 no_resource_twice = _of_replay(NoResourceTwice.name, "P4", "I4", "I6", "I8", "I12")
 deadlines_durable = _of_replay(DeadlinesDurable.name, "P7", "I9")
 deposed_harmless = _of_replay(DeposedHarmless.name, "P8", "I11")

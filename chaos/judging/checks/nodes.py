@@ -16,7 +16,7 @@ _EXCUSED = re.compile(
     r"|Input/output error|Too many open files|Cannot allocate memory"
     r"|Structure needs cleaning|Disk quota exceeded"
 )
-"""What a broken disk, or a squeeze, makes of any program. Nothing of it is bad input."""
+"""What a broken disk, or a squeeze, makes of any program: no bad input."""
 LINES_OF_TRACEBACK_MAX = 400
 
 

@@ -1,4 +1,4 @@
-"""Checks of tasks: what became of those that were accepted, and what was said of them."""
+"""Checks of tasks: what became of them, and what was told of them."""
 
 from __future__ import annotations
 
