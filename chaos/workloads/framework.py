@@ -120,6 +120,7 @@ class FrameworkWorkload:
                 is_confirmed = is_quiet and not self.book.tasks
             for task in self.book.live:
                 is_late = now >= began + SETTLE_KILL_S
+                # Once: a task that lives on after its kill was answered is a finding.
                 if (is_late or self.is_endless(task)) and not task.is_kill_wanted:
                     instance.start_soon(instance.kill, task.task_id, task.agent_id)
             await trio.sleep(SETTLE_POLL_S)

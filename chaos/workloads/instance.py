@@ -26,8 +26,8 @@ from raftleader.protocol.tasks import TaskInfo, TaskStatus
 CALL_TIMEOUT_S = 8.0
 """Longer than most failovers, so that calls live through them; shorter than the long
 faults of a run, so that some calls end in doubt."""
-ACKNOWLEDGE_AGAIN_S = 0.5
-"""After an acknowledgement that failed."""
+INSIST_S = 0.5
+"""After a call that failed, and is made until it does not."""
 
 
 ACCEPT_AGAIN_S = 0.05
@@ -234,16 +234,18 @@ class Instance(Scheduler):
         )
 
     async def kill(self, task_id: TaskId, agent_id: AgentId | None) -> None:
-        """KILL. Its end comes as an update."""
+        """KILL. Its end comes as an update; unless the call was lost, so look."""
         task = self._owner.book.tasks.get(task_id)
         if task is not None:
             task.is_kill_wanted = True
-        await self._call(
+        operation = await self._call(
             "kill",
             partial(self.driver.kill, task_id, agent_id, grace_s=1.0),
             key=task_id,
             value={"task_id": task_id, "agent_id": agent_id},
         )
+        if task is not None:
+            task.is_kill_wanted = operation.is_ok
 
     async def reconcile(self, tasks: Sequence[ReconcileTask] = ()) -> None:
         """RECONCILE: of these tasks, or of all. Answers come as updates."""
@@ -252,19 +254,20 @@ class Instance(Scheduler):
             "reconcile", partial(self.driver.reconcile, tasks), value={"tasks": lines}
         )
 
-    async def revive(self, roles: Sequence[str] = ()) -> None:
-        """REVIVE."""
-        await self._call(
-            "revive", partial(self.driver.revive, roles), value={"roles": list(roles)}
-        )
+    async def revive(self) -> None:
+        """REVIVE, for all roles, until it is in the log or we end."""
+        await self._insist("revive", self.driver.revive)
 
-    async def suppress(self, roles: Sequence[str] = ()) -> None:
-        """SUPPRESS."""
-        await self._call(
-            "suppress",
-            partial(self.driver.suppress, roles),
-            value={"roles": list(roles)},
-        )
+    async def suppress(self) -> None:
+        """SUPPRESS, of all roles, until it is in the log or we end."""
+        await self._insist("suppress", self.driver.suppress)
+
+    async def _insist(self, f: str, call: Callable[[], Awaitable[None]]) -> None:
+        while not self.has_stopped:
+            operation = await self._call(f, call)
+            if operation.is_ok or isinstance(operation.problem, FrameworkEndedError):
+                return
+            await trio.sleep(INSIST_S)
 
     async def acknowledge(self, status: TaskStatus) -> None:
         """ACKNOWLEDGE, until it is in the log or we end."""
@@ -276,13 +279,11 @@ class Instance(Scheduler):
                 key=status.task_id,
                 value={"task_id": status.task_id, "uuid": status.uuid.hex()},
             )
-            if operation.is_ok:
-                if status.state.is_terminal:
-                    self._owner.book.acknowledged(status.task_id)
+            if operation.is_ok and status.state.is_terminal:
+                self._owner.book.acknowledged(status.task_id)
+            if operation.is_ok or isinstance(operation.problem, FrameworkEndedError):
                 return
-            if isinstance(operation.problem, FrameworkEndedError):
-                return
-            await trio.sleep(ACKNOWLEDGE_AGAIN_S)
+            await trio.sleep(INSIST_S)
 
     async def _call(
         self,

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import trio
+
 from chaos.history.merge import read_history
 from chaos.history.queries import workload_of
 from chaos.history.records import Happening, Op, OpType
@@ -167,7 +169,11 @@ class Operation:
             self.type = OpType.OK
         else:
             self.answer = None
-            words = f"{type(error).__name__}: {error}"
+            words = (
+                "Cancelled"
+                if isinstance(error, trio.Cancelled)
+                else f"{type(error).__name__}: {error}"
+            )
             is_definite = isinstance(error, RaftLeaderError) and error.definite
             if self._is_read or (is_definite and not self.is_in_doubt):
                 self.type = OpType.FAIL
