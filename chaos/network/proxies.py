@@ -195,7 +195,7 @@ class ProxyNetwork:
                     await self._in_parallel(plans, self._add)
                     await trio.sleep(RESET_S)
                 finally:
-                    await self._in_parallel(plans, self._remove)
+                    await self._in_parallel(reversed(plans), self._remove)
         return len({name for name, _ in plans})
 
     async def _tell_later(self, after_s: float) -> None:
@@ -220,11 +220,9 @@ class ProxyNetwork:
         }
         wanted = wanted_toxics(self._ways.values(), book.in_force(), self._half_open)
         old = self._in_place
-        # First what goes, bytes before ends: what was held back keeps its order.
-        gone = [(key[0], old[key]) for key in old if key not in wanted]
-        ends = [one for one in gone if one[1].type == "slow_close"]
-        await self._in_parallel([one for one in gone if one not in ends], self._remove)
-        await self._in_parallel(ends, self._remove)
+        # The last one first: see HOLD_END_MS.
+        gone = [(key[0], old[key]) for key in reversed(old) if key not in wanted]
+        await self._in_parallel(gone, self._remove)
         changed = [
             (key[0], toxic)
             for key, toxic in wanted.items()
@@ -316,38 +314,52 @@ async def open_proxies(
     hosts: Iterable[str],
     seed: int,
     *,
-    real: Path | None = None,
+    is_ours_preferred: bool = False,
     log_file: Path | None = None,
 ) -> AsyncIterator[ProxyNetwork]:
     """A network of these hosts and ``driver``, on loopback.
 
     The proxies are in a process of their own, which ends with the block, or with us:
-    ``real`` or, without, the ``toxiproxy-server`` that is found, or ours.
+    the ``toxiproxy-server`` that is found, or else ours.
 
     Raises NetworkError if it cannot be started, and in the middle of the block when it
     dies.
     """
+    real = None if is_ours_preferred else find_real_server()
     try:
-        async with open_server(
-            real=real or find_real_server(), seed=seed, log_file=log_file
-        ) as server:
-            send, receive = trio.open_memory_channel[Way](WAYS_MAX)
-            async with open_plain_nursery() as nursery:
-                network = ProxyNetwork(
-                    hosts=frozenset((DRIVER, *hosts)),
-                    control=server.control,
-                    server_name=server.name,
-                    addresses=AddressBook(seed),
-                    nursery=nursery,
-                    to_make=send,
-                )
+        async with (
+            open_server(real=real, seed=seed, log_file=log_file) as server,
+            open_plain_nursery() as nursery,
+        ):
 
-                async def watch() -> None:
-                    raise NetworkError(str(await server.wait_ended()))
+            async def watch() -> None:
+                raise NetworkError(str(await server.wait_ended()))
 
-                nursery.start_soon(watch)
-                nursery.start_soon(network.make_proxies, receive)
+            nursery.start_soon(watch)
+            async with open_proxies_of(
+                server.control, server.name, hosts, seed
+            ) as network:
                 yield network
-                nursery.cancel()
+            nursery.cancel()
     except ServerError as error:
         raise NetworkError(str(error)) from error
+
+
+@asynccontextmanager
+async def open_proxies_of(
+    control: Control, server_name: str, hosts: Iterable[str], seed: int
+) -> AsyncIterator[ProxyNetwork]:
+    """The same with the proxies of a server that runs; they stay there."""
+    send, receive = trio.open_memory_channel[Way](WAYS_MAX)
+    async with open_plain_nursery() as nursery:
+        network = ProxyNetwork(
+            hosts=frozenset((DRIVER, *hosts)),
+            control=control,
+            server_name=server_name,
+            addresses=AddressBook(seed),
+            nursery=nursery,
+            to_make=send,
+        )
+        nursery.start_soon(network.make_proxies, receive)
+        yield network
+        nursery.cancel()

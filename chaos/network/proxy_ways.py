@@ -24,8 +24,9 @@ from raftleader.httpd.server import split_address
 
 WAYS_MAX = 4_000
 """Directed pairs of hosts in a run."""
-HOLD_END_MS = 24 * 3600 * 1000
-"""A cut holds the end of a connection back too, longer than any run lasts."""
+HOLD_END_MS = 60_000
+"""A cut holds the end of a connection back too, but no longer than this. The real
+server forgets a toxic that holds an end when another, before it, is taken away."""
 _ADDRESS_ATTEMPTS = 50
 
 
@@ -95,7 +96,7 @@ def wanted_toxics(
     in_force: Mapping[Link, LinkFault],
     half_open: Iterable[Link],
 ) -> Wanted:
-    """All toxics that there should be now.
+    """All toxics that there should be now, in the order to add them.
 
     ``half_open`` are directions in which no end of a connection is told.
     """
@@ -106,7 +107,8 @@ def wanted_toxics(
             fault = in_force.get(link, UNHURT)
             toxics = [*_toxics_of(fault, stream)]
             if fault.is_cut or link in holding:
-                toxics.append(_toxic("hold", stream, "slow_close", delay=HOLD_END_MS))
+                hold = _toxic("hold", stream, "slow_close", delay=HOLD_END_MS)
+                toxics.insert(0, hold)
             wanted |= {(way.name, toxic.name): toxic for toxic in toxics}
     return wanted
 
