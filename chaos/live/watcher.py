@@ -73,11 +73,12 @@ def sample_of(name: str, status: dict[str, Any] | None, at_ns: int) -> NodeSampl
     """What a status page means; None is no answer."""
     if status is None:
         return NodeSample(node=name, at_ns=at_ns, is_up=False)
+    is_leading = bool(status.get("leading")) and status.get("leader") == name
     return NodeSample(
         node=name,
         at_ns=at_ns,
         is_up=True,
-        role="leader" if status.get("leading") else "follower",
+        role="leader" if is_leading else "follower",
         term=int(status.get("term") or 0),
         leader=str(status.get("leader") or ""),
         commit_index=int(status.get("commit_index") or 0),

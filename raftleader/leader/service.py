@@ -193,10 +193,13 @@ class LeaderService:
 
     @property
     def leadership(self) -> Leadership:
-        seen, leading = self._log.leadership, self._term is not None
-        if seen.leading is leading:
-            return seen  # as nearly always, and asked with every call
-        return Leadership(term=seen.term, leader=seen.leader, leading=leading)
+        seen, ours = self._log.leadership, self._term
+        if ours is not None and not (seen.leading and seen.term == ours.term):
+            # The log knows of the next term; ours is still being wound up.
+            return Leadership(term=ours.term, leader=self._node_id, leading=True)
+        if seen.leading and ours is None:
+            return Leadership(term=seen.term, leader=seen.leader, leading=False)
+        return seen  # as nearly always, and asked with every call
 
     @property
     def leader_address(self) -> str | None:

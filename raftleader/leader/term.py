@@ -76,6 +76,7 @@ class LeadingTerm:
         counts: Counter[str],
         figures: Figures | None = None,
     ) -> None:
+        self.term = term
         self._state = state
         self._proposals = proposals
         self._settings = settings

@@ -248,3 +248,19 @@ async def test_offers_of_one_run_arrive_in_one_event(autojump_clock, world, unti
     reader = world.read(stream)
     await until(lambda: reader.offers())
     assert [len(event.offers) for event in reader.of(Offers)] == [5]
+
+
+async def test_a_node_being_deposed_speaks_of_the_term_it_leads(
+    autojump_clock, world, journal
+):
+    node = await world.node(journal)
+    await node.subscribe()
+    led = node.service.leadership
+    node.log.crash()
+    seen = []
+    while node.service.leadership.leading:
+        seen.append(node.service.leadership)
+        await trio.lowlevel.checkpoint()
+    assert set(seen) == {led}
+    assert node.service.leadership == node.log.leadership
+    await node.crash()
