@@ -23,7 +23,7 @@ from chaos.live.variables import (
 )
 from chaos.nemeses.clock.environment import clock_environment
 from chaos.observation.reading import NAME as APPLIED
-from raftleader.cli.local_plan import completed, share_of_machine
+from raftleader.cli.local_plan import LOCAL_LEADER_NICE, completed, share_of_machine
 from raftleader.cli.local_ports import free_ports
 
 LEADER, AGENT, FRAMEWORK = "leader", "agent", "framework"
@@ -160,6 +160,8 @@ class _Planner:
             arguments += ["--agent-timeout-s", f"{options.agent_timeout_s:g}"]
         arguments += ["--external-log-file", str(folder / LOG)]
         arguments += ["--log-level", options.log_level]
+        # Each stands for a machine of its own; here they share one with all the rest.
+        arguments += ["--nice", str(LOCAL_LEADER_NICE)]
         recorded = {RECORD_VARIABLE: str(folder / APPLIED)}
         environment = merged(recorded, self.disks.environment(name))
         return LiveNode(
