@@ -32,6 +32,8 @@ from chaos.network.switch_frames import (
 
 FRAME_BYTES_MAX = 65_536
 BURST = 64
+BURSTS_BEFORE_CHANGE = 16
+"""A device's own queue holds 1,000 frames."""
 PRIORITY = -15
 """If it may: it must not wait for the nodes whose frames it passes on."""
 _ADDRESS_BYTES = 6
@@ -77,6 +79,7 @@ class Switch:
                     self._pass_on(fd)
                     continue
                 for line in lines.read():
+                    self._pass_on_all()
                     rules = msgspec.json.decode(line, type=Rules).rules
                     self._send(self.frames.use(rules))
                     answer = Done(dict(self.frames.counts))
@@ -89,16 +92,24 @@ class Switch:
         due = self.frames.next_due
         return -1.0 if due is None else max(0.0, due - time.monotonic())
 
-    def _pass_on(self, fd: int) -> None:
-        """Frames of one device. The usual case, a link without a fault, comes first:
-        it decides how many frames a second we can do."""
+    def _pass_on_all(self) -> None:
+        """What hosts have sent by now meets the rules under which it was sent, however
+        late we come to it: a reset that was cut must not be heard after the cut."""
+        for fd in self.ports.values():
+            for _ in range(BURSTS_BEFORE_CHANGE):
+                if not self._pass_on(fd):
+                    break
+
+    def _pass_on(self, fd: int) -> bool:
+        """Frames of one device; whether there may be more. The usual case, a link
+        without a fault, comes first: it decides how many frames a second we can do."""
         faulty = self.frames.faulty_links
         ports, counts = self.ports, self.frames.counts
         for _ in range(BURST):
             try:
                 frame = os.read(fd, FRAME_BYTES_MAX)
             except BlockingIOError:
-                return
+                return False
             if frame[:LINK_BYTES] in faulty:
                 self._send(self.frames.arrive(frame, time.monotonic()))
                 continue
@@ -111,6 +122,7 @@ class Switch:
                 counts["passed"] += 1
             except OSError:
                 counts["refused"] += 1
+        return True
 
     def _send(self, frames: Iterable[bytes]) -> None:
         counts = self.frames.counts

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaos.network.switch import Lines
+from chaos.network.switch import Done, Lines, Rules, Switch
 from chaos.network.switch_frames import (
     HEADER_BYTES,
     FaultyFrames,
@@ -147,3 +150,31 @@ def test_lines_are_whole_however_they_arrive() -> None:
     os.close(writing)
     assert lines.read() == [] and lines.has_ended
     os.close(reading)
+
+
+def test_frames_meet_the_rules_under_which_they_were_sent() -> None:
+    """The switch was busy: a frame and the end of its link's cut wait for it."""
+    host, port = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    far_host, far_port = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    commands_in, commands = os.pipe()
+    answers_out, answers = os.pipe()
+    port.setblocking(False)
+    far_port.setblocking(False)
+    switch = Switch(
+        {mac_bytes(ONE): port.fileno(), mac_bytes(TWO): far_port.fileno()},
+        frames_with(rule(is_cut=True)),
+    )
+    host.send(frame(1))
+    os.write(commands, msgspec.json.encode(Rules([])) + b"\n")
+    os.close(commands)
+    switch.run(commands_in, answers)
+    assert msgspec.json.decode(os.read(answers_out, 1000), type=Done).counts == {
+        "cut": 1
+    }
+    far_host.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        far_host.recv(100)
+    for end in (host, port, far_host, far_port):
+        end.close()
+    for fd in (commands_in, answers_out, answers):
+        os.close(fd)
