@@ -166,18 +166,19 @@ class Evidence:
             return before[-1]
         return known[0][1] if known else None
 
-    def stream_index(self, opened: Happening) -> int:
+    def stream_index(self, opened: Happening, before_ns: int = 0) -> int:
         """The entry of the subscription behind ``subscribed`` or ``resubscribed``, or
-        of an earlier one if several were made at about that time."""
+        an earlier one if several were made at about that time. ``before_ns``: when the
+        stream before this one was noted by the same instance."""
+        at_ns = self.facts.at_ns
+        framework_id = FrameworkId(opened.value["framework_id"])
         entries = [
             index
-            for index, _ in self.facts.subscriptions.get(
-                FrameworkId(opened.value["framework_id"]), ()
-            )
-            if self.facts.at_ns[index] <= opened.at_ns
+            for index, _ in self.facts.subscriptions.get(framework_id, ())
+            if before_ns < at_ns[index] <= opened.at_ns
         ]
         since_ns = opened.at_ns - SUBSCRIBING_NS
-        recent = [index for index in entries if self.facts.at_ns[index] >= since_ns]
+        recent = [index for index in entries if at_ns[index] >= since_ns]
         return min(recent, default=max(entries, default=0))
 
     def nodes_of(self, kind: str) -> list[str]:

@@ -64,6 +64,7 @@ class LogFacts:
             what a deposed leader wrote.
         answered_offers: By offer, the first entry with an ACCEPT or DECLINE of it.
         states: By task, (index, state) each time that it changed.
+        agents: By task, where it was launched.
         orphans: By uuid, the task of an update that belongs to no row.
         acknowledged: By uuid, the first entry that acknowledges it.
         kills: By task id, the first entry that asks for its end.
@@ -82,6 +83,7 @@ class LogFacts:
     updates: dict[bytes, LoggedUpdate] = attrs.field(factory=dict)
     orphans: dict[bytes, TaskKey] = attrs.field(factory=dict)
     states: dict[TaskKey, list[tuple[int, TaskState]]] = attrs.field(factory=dict)
+    agents: dict[TaskKey, AgentId] = attrs.field(factory=dict)
     acknowledged: dict[bytes, int] = attrs.field(factory=dict)
     kills: dict[TaskId, int] = attrs.field(factory=dict)
     leaders: dict[int, tuple[str, int]] = attrs.field(factory=dict)
@@ -202,6 +204,7 @@ class LogFacts:
                     self._state(key, index, past.state)
                 continue
             self._state(key, index, task.state)
+            self.agents[key] = task.info.agent_id
             for status in task.pending:
                 if status.uuid is not None and status.uuid not in self.updates:
                     place = self._made[key] = self._made.get(key, 0) + 1

@@ -1,4 +1,4 @@
-"""A made-up framework: one process that does one thing at a time, and writes it down."""
+"""A made-up framework: one process that does things, and writes them down."""
 
 from __future__ import annotations
 

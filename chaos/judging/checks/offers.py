@@ -33,7 +33,7 @@ class _Hands:
 @check("P2 frameworks hold their offers", "P2", "I5", "I18")
 def offers_held(evidence: Evidence) -> Seen:
     """Every offer that is told of is in the log, for that framework, and made before;
-    at the end those of a connected framework are those it holds."""
+    in the end those of a connected framework are those it holds."""
     facts = evidence.facts
     problems: list[Problem] = []
     checked = 0
@@ -64,7 +64,9 @@ def _ids(evidence: Evidence, one: Happening) -> set[str]:
 
 
 def _differences(evidence: Evidence) -> Iterator[Problem]:
-    facts, ended_ns = evidence.facts, evidence.ended_ns
+    """When the run comes to its end, and the workloads are still there."""
+    facts, end = evidence.facts, evidence.phases.get("end")
+    ended_ns = end.began_ns if end is not None else evidence.ended_ns
     in_log: dict[str, set[str]] = defaultdict(set)
     moving: set[str] = set()
     for offer_id, offer in facts.offers.items():
@@ -74,7 +76,7 @@ def _differences(evidence: Evidence) -> Iterator[Problem]:
         elif offer.ended is None:
             in_log[offer.framework_id].add(offer_id)
     held: dict[str, set[str]] = {}
-    for hands in _hands(evidence).values():
+    for hands in _hands(evidence, ended_ns).values():
         if hands.is_connected:
             mine = held.setdefault(hands.framework_id, set())
             mine.update(set(hands.held) - moving)
@@ -82,12 +84,14 @@ def _differences(evidence: Evidence) -> Iterator[Problem]:
         yield Problem(text=text, at_ns=ended_ns)
 
 
-def _hands(evidence: Evidence) -> dict[str, _Hands]:
-    """Of each workload, at the end. Offers that it answered, or may have, are not
+def _hands(evidence: Evidence, until_ns: int) -> dict[str, _Hands]:
+    """Of each workload, at that time. Offers that it answered, or may have, are not
     in its hands."""
     found: dict[str, _Hands] = {}
     answered = _answered(evidence)
     for one in evidence.happenings:
+        if one.at_ns > until_ns:
+            break
         hands = found.setdefault(one.process, _Hands())
         value = one.value or {}
         match one.what:

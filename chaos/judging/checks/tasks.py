@@ -141,12 +141,16 @@ def updates_told(evidence: Evidence) -> Seen:
     none is told again on a stream that began after it was acknowledged."""
     facts = evidence.facts
     heard: dict[TaskKey, int] = {}
-    opened: dict[tuple[str, int], int] = {}
+    opened: dict[tuple[str, int], tuple[int, int]] = {}
+    """By instance: the entry of its stream, and when that was noted."""
     problems: list[Problem] = []
     checked = 0
     for one in evidence.happenings:
+        instance = one.process, _instance(one)
         if one.what in ("subscribed", "resubscribed"):
-            opened[one.process, _instance(one)] = evidence.stream_index(one)
+            _, noted_ns = opened.get(instance, (0, 0))
+            entry = evidence.stream_index(one, noted_ns)
+            opened[instance] = entry, one.at_ns
         if one.what != "update" or not one.value["uuid"]:
             continue
         uuid = bytes.fromhex(one.value["uuid"])
@@ -172,7 +176,7 @@ def updates_told(evidence: Evidence) -> Seen:
             text = f"update {update.place} ({words}) came after update {last}"
             problems.append(_heard(one, text, update.index))
         taken = facts.acknowledged.get(uuid)
-        if taken is not None and taken < opened.get((one.process, _instance(one)), 0):
+        if taken is not None and taken < opened.get(instance, (0, 0))[0]:
             text = f"{words} was told again, though entry {taken} acknowledges it"
             problems.append(_heard(one, text, update.index))
     problems += _untold(evidence)
@@ -212,8 +216,9 @@ def quiet_workloads(evidence: Evidence) -> list[str]:
 @check("I15 reconciliation tells no lies", "I15")
 def reconciled(evidence: Evidence) -> Seen:
     """No task is said to be lost, unknown or gone which the log had as living, on an
-    agent that was not yet given up, all the time since it can have been asked for."""
+    agent that was not given up, all the time since it can have been asked for."""
     facts = evidence.facts
+    named = _named_early(evidence)
     problems: list[Problem] = []
     checked = 0
     for one in evidence.happenings:
@@ -222,20 +227,34 @@ def reconciled(evidence: Evidence) -> Seen:
         checked += 1
         if one.value["state"] not in _LOST_STATES:
             continue
-        since = evidence.last_index_before(one.at_ns - RECONCILED_NS)
-        until = evidence.last_index_before(one.at_ns)
         for key in _keys_of(evidence, one):
+            if key in named or key not in facts.states:
+                continue
+            asked = evidence.last_index_before(one.at_ns - RECONCILED_NS)
+            since = max(asked, facts.states[key][0][0])
+            until = evidence.last_index_before(one.at_ns)
             if _lived(facts, key, since, until):
                 words = f"{key[1]} is said to be {one.value['state']}"
                 text = f"{words}, while its agent was known to be there"
                 problems.append(_heard(one, text, until))
-    if not checked and not _asked(evidence):
+    if not checked and not any(one.f == "reconcile" for one in evidence.operations):
         raise NotJudgedError("no workload of this run asks for tasks")
     return Seen.of(checked, problems)
 
 
-def _asked(evidence: Evidence) -> bool:
-    return any(one.f == "reconcile" for one in evidence.operations)
+def _named_early(evidence: Evidence) -> set[TaskKey]:
+    """Tasks that somebody asked for before the log had them: unknown was true then."""
+    facts = evidence.facts
+    named: dict[str, int] = {}
+    for operation in evidence.operations:
+        if operation.f == "reconcile":
+            for task in operation.value["tasks"]:
+                named.setdefault(task["task_id"], operation.began_ns)
+    return {
+        key
+        for key, states in facts.states.items()
+        if named.get(key[1], facts.at_ns[states[0][0]]) < facts.at_ns[states[0][0]]
+    }
 
 
 def _keys_of(evidence: Evidence, one: Happening) -> list[TaskKey]:
@@ -255,14 +274,7 @@ def _lived(facts: LogFacts, key: TaskKey, since: int, until: int) -> bool:
         for state in (*before[-1:], *during)
     ):
         return False
-    agents = {
-        update.status.agent_id
-        for update in facts.updates.values()
-        if update.key == key and update.status.agent_id is not None
-    }
-    return bool(agents) and all(
-        facts.was_reachable(agent_id, since, until) for agent_id in agents
-    )
+    return bool(facts.was_reachable(facts.agents[key], since, until))
 
 
 def _instance(one: Happening) -> int:
