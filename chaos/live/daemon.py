@@ -24,12 +24,14 @@ from typing import Any
 
 from chaos.live.crash_points import CrashPoints
 from chaos.live.variables import MUTANT_VARIABLE
+from chaos.nemeses.clock.shared_memory import unlink_shared_memory
 from raftleader.cli.exit_codes import EXIT_USAGE
 from raftleader.errors import ConfigError
 
 
 def main() -> None:
     """The command line of a node; leaves with its exit code."""
+    unlink_shared_memory()
     kind = sys.argv[1] if len(sys.argv) > 1 else ""
     points = CrashPoints()
     try:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import trio
+from support.live_fakes import MemoryJournal, PlainNetwork
 
 from chaos.disks.live_disks import open_disks
+from chaos.disks.waiting import wait_until
 from chaos.live.cluster import open_live_cluster
 from chaos.live.faults import Fault, Injection, Target
 from chaos.live.plan import LiveOptions, node_names
 from chaos.live.seams import Cluster, Nemesis, World, Wound
-from support.live_fakes import MemoryJournal, PlainNetwork
+from raftleader.errors import RaftLeaderError
 
 READY_WITHIN_S = 30.0
 
@@ -62,6 +65,26 @@ async def answer_weights(cluster: Cluster, first: int, count: int) -> dict[str, 
     return answered
 
 
+@asynccontextmanager
+async def writing(
+    cluster: Cluster, first: int = 1000
+) -> AsyncIterator[dict[str, float]]:
+    """Set weights all the time while the block runs; those that were answered."""
+    answered: dict[str, float] = {}
+
+    async def write() -> None:
+        for number in itertools.count(first):
+            try:
+                answered.update(await answer_weights(cluster, number, 1))
+            except RaftLeaderError:
+                await trio.sleep(0.05)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(write)
+        yield answered
+        nursery.cancel_scope.cancel()
+
+
 async def read_weights(cluster: Cluster) -> dict[str, float]:
     answer = await cluster.operator({"type": "GET_WEIGHTS"})
     infos = answer["get_weights"]["weight_infos"]
@@ -78,8 +101,7 @@ async def wait_said(cluster: Cluster, node: str, words: str) -> None:
     """Until a node's log has these words."""
     log = cluster.node(node).log_file
     with trio.fail_after(READY_WITHIN_S):
-        while words not in log.read_text(errors="replace"):
-            await trio.sleep(0.02)
+        await wait_until(lambda: words in log.read_text(errors="replace"))
 
 
 __all__ = [
@@ -90,4 +112,5 @@ __all__ = [
     "open_leaders",
     "read_weights",
     "wait_said",
+    "writing",
 ]

@@ -8,7 +8,7 @@ their tasks another environment.)
 For a *drift* it is started otherwise: all its clocks then run at another rate, which
 stands in the file, from the start of the process on. Its monotonic clock begins at
 another value, so nothing that it writes down by that clock can be compared with what
-others do; ``chaos.nemeses.clock.true_clock`` can. (And a thread that waits for a lock
+others do; ``chaos.observation.clock`` can. (And a thread that waits for a lock
 with a time limit waits for ever: no node does.)
 """
 

@@ -46,7 +46,7 @@ def _run_inside(first: pytest.Function) -> Mapping[str, str]:
     ended = subprocess.run(
         [
             *("unshare", *FLAGS, sys.executable, "-m", "pytest"),
-            *("-p", "no:cacheprovider", f"--junitxml={report}"),
+            *("-p", "no:cacheprovider", "--durations=0", f"--junitxml={report}"),
             *(item.nodeid for item in tests),
         ],
         cwd=first.config.rootpath,
