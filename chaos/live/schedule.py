@@ -33,6 +33,9 @@ FIRST_AT_S = 0.5
 PAUSES_S = (0.5, 1.0, 2.0)
 """Mean time between a fault and the next of its kind, beyond the first of each."""
 TIGHT_PAUSE_S = 0.2
+FIRST_WITHIN = 0.88
+"""Of the time: by then every class has fired once, by the schedule. Where all goes
+slower than that, what comes again is left out, and not a class."""
 QUIET_EVERY_S = 16.0
 QUIET_S = 1.5
 """Some tens of offer cycles and hundreds of operations."""
@@ -47,7 +50,7 @@ EDGE_EVERY_S = 4.0
 """The same of agents and frameworks."""
 _ATTEMPTS_DRAWN = 4
 _ATTEMPTS_SHORT = 8
-_MISSES_MAX = 40
+_MISSES_MAX = 25
 
 
 @attrs.frozen(kw_only=True)
@@ -186,7 +189,7 @@ def _fire_each(
                 continue
             injection = _draw(rng, one, shape, is_short=is_short)
             if one.is_named or not board.has_enough_of(injection):
-                board.place(injection)
+                board.place(injection, until_s=FIRST_WITHIN * for_s)
         if {one.fault for one in wanted} == {one.fault for one in board.placed}:
             return board
         if is_short and kept is None:
@@ -256,9 +259,12 @@ class _Board:
         not_before_s: float = FIRST_AT_S,
         after_s: float = 0.0,
         calm_s: float = TIGHT_PAUSE_S,
+        until_s: float | None = None,
     ) -> bool:
         """At the first time where it fits, ``after_s`` beyond what is before it there,
-        and ``calm_s`` before what comes next; False if there is none."""
+        and ``calm_s`` before what comes next; False if there is none.
+
+        It is to be healed by ``until_s``, or by the end."""
         load = load_of(injection, self.shape)
         begins = {not_before_s, *(until for _, until in self.quiet)}
         begins |= {other.until_s for other in self._placed}
@@ -266,14 +272,14 @@ class _Board:
         healed_s = whole_s - COURSES[injection.fault].recover_s
         for begin in sorted(begin for begin in begins if begin >= not_before_s):
             at_s = round(begin + after_s, 2)
-            if at_s + healed_s > self.for_s:
+            if at_s + healed_s > (until_s or self.for_s):
                 return False
-            until_s = at_s + whole_s + calm_s
+            calm_until_s = at_s + whole_s + calm_s
             if self._is_quiet(at_s, at_s + whole_s):
                 continue
-            if is_bearable(load, self._loads(at_s, until_s), self.shape):
+            if is_bearable(load, self._loads(at_s, calm_until_s), self.shape):
                 timed = attrs.evolve(injection, at_s=at_s)
-                self._placed.append(_Placed(timed, load, until_s))
+                self._placed.append(_Placed(timed, load, calm_until_s))
                 return True
         return False
 

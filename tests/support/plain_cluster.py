@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import psutil
@@ -86,7 +87,7 @@ class PlainCluster:
         led_by: Who leads, as ``statuses`` tell; the first leader node that lives if it
             is None.
         answer: What ``operator`` answers.
-        run: What ``command`` does.
+        change: What becomes of what is posted to the leader.
         events: What was done, in words.
     """
 
@@ -94,7 +95,7 @@ class PlainCluster:
     command_of: Command = lambda node: SLEEP
     led_by: str | None = None
     answer: Callable[[Mapping[str, Any]], Any] = lambda call: None
-    run: Callable[[tuple[str, ...]], tuple[int, str]] = lambda arguments: (0, "")
+    change: Callable[[Any], Any] = lambda value: None
     status_of: Callable[[str], dict[str, Any]] = lambda name: {}
     events: list[str] = attrs.field(factory=list)
     holds: dict[str, int] = attrs.field(factory=dict)
@@ -115,7 +116,12 @@ class PlainCluster:
 
     @property
     def client(self) -> ApiClient:
-        raise AssertionError("there is no API")
+        return cast(ApiClient, self)
+
+    async def post(self, path: str, value: object, *, answer_s: float) -> Any:
+        """All of ``ApiClient`` that is used."""
+        self.events.append(f"{path} {json.dumps(value)}")
+        return self.change(value)
 
     def node(self, name: str) -> LiveNode:
         return self.nodes[name]
@@ -187,8 +193,7 @@ class PlainCluster:
     async def command(
         self, *arguments: str, timeout_s: float = 30.0
     ) -> tuple[int, str]:
-        self.events.append(" ".join(arguments))
-        return self.run(arguments)
+        raise AssertionError("no command is needed")
 
     def start(self, name: str) -> None:
         node = self.nodes[name]

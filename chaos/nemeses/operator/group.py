@@ -1,15 +1,21 @@
-"""Changing the members of the group as an operator does: by ``raftleader members``.
+"""Changing the group as an operator does, by what ``raftleader members`` and
+``raftleader transfer`` send to the leader.
+
+It is sent from here and not by these commands: three interpreters that start would take
+the processors from the nodes, on a small machine for longer than any change takes.
 
 A change may be refused for a while (another one is under way, a learner lacks too much,
-nobody leads), and its answer may be lost. So every call here repeats the command until
-the leader's list of members shows that it is done.
+nobody leads), and its answer may be lost. So a change of members is repeated until the
+leader's list shows that it is done.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import attrs
 import trio
@@ -17,11 +23,12 @@ import trio
 from chaos.live.seams import Cluster, LiveNode
 from chaos.nemeses.operator.command_lines import peer_table
 from raftleader.cli.local_cluster import leading_node
+from raftleader.cli.members import ANSWER_S, PATH
 from raftleader.errors import RaftLeaderError
 
 CHANGE_WITHIN_S = 20.0
 """An election and the sending of a snapshot included."""
-PAUSE_S = 0.2
+PAUSE_S = 0.1
 JOIN = "--join"
 
 
@@ -47,15 +54,21 @@ class GroupOperator:
 
     async def remove(self, name: str) -> None:
         """It is no member. Raises GroupChangeError."""
-        await self._insist(lambda members: name not in members, "remove", name)
+        await self._insist(lambda members: name not in members, {"remove": name})
 
     async def add(self, name: str, address: str) -> None:
         """It is a member, a learner at first. Raises GroupChangeError."""
-        await self._insist(lambda members: name in members, "add", f"{name}={address}")
+        change = {"add": {"id": name, "address": address}}
+        await self._insist(lambda members: name in members, change)
 
     async def promote(self, name: str) -> None:
         """It is a voter. Raises GroupChangeError."""
-        await self._insist(lambda members: members.get(name, False), "promote", name)
+        change = {"promote": name}
+        await self._insist(lambda members: members.get(name, False), change)
+
+    async def transfer(self, name: str) -> None:
+        """It leads. Sent once; raises RaftLeaderError like ``ApiClient.post``."""
+        await self._ask({"transfer": name})
 
     async def add_back(self, node: LiveNode) -> None:
         """A node that was removed, and whose folder was emptied, is a voter again.
@@ -69,7 +82,7 @@ class GroupOperator:
         node.arguments.remove(JOIN)  # its directory knows now where it belongs
 
     async def _insist(
-        self, is_done: Callable[[dict[str, bool]], bool], *arguments: str
+        self, is_done: Callable[[dict[str, bool]], bool], change: Mapping[str, Any]
     ) -> None:
         answer = "nobody leads"
         with trio.move_on_after(CHANGE_WITHIN_S):
@@ -77,10 +90,15 @@ class GroupOperator:
                 members = await self.members()
                 if members is not None and is_done(members):
                     return
-                _, said = await self.cluster.command("members", *arguments)
-                answer = said.strip().rpartition("\n")[2] or answer
+                try:
+                    await self._ask(change)
+                except RaftLeaderError as error:
+                    answer = str(error)
                 await trio.sleep(PAUSE_S)
-        raise GroupChangeError(f"members {' '.join(arguments)}: {answer}")
+        raise GroupChangeError(f"{json.dumps(change)}: {answer}")
+
+    async def _ask(self, change: Mapping[str, Any]) -> None:
+        await self.cluster.client.post(PATH, change, answer_s=ANSWER_S)
 
 
 def empty_folder(folder: Path) -> None:

@@ -51,7 +51,7 @@ class MemberChange:
             raise
         return HealedBy(
             targets=(name,),
-            means="raftleader members",
+            means="members",
             detail={"members_before": len(members)},
             healing=change.come_back,
         )

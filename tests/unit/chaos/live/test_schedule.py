@@ -119,7 +119,7 @@ def test_schedule_is_the_same_again_and_fits_its_time_and_shape(
             )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_schedule_fires_every_class_when_there_is_time(seed: int) -> None:
     found = schedule("all", seed=seed, for_s=300.0)
@@ -127,7 +127,7 @@ def test_schedule_fires_every_class_when_there_is_time(seed: int) -> None:
     assert found.left_out == ()
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_schedule_fires_named_classes_first_when_time_is_short(seed: int) -> None:
     named = {Fault.PAUSE, Fault.PARTITION, Fault.MEMBERSHIP, Fault.AGENT_KILL}
@@ -143,7 +143,7 @@ def test_schedule_draws_other_classes_when_the_seed_is_another() -> None:
     assert all("too little" in one.why for run in runs for one in run.left_out)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000), text=st.sampled_from(["all", "kill,loss"]))
 def test_schedule_kills_leaders_in_calm_weather(seed: int, text: str) -> None:
     found = schedule(text, seed=seed, for_s=120.0)
@@ -157,7 +157,7 @@ def test_schedule_kills_leaders_in_calm_weather(seed: int, text: str) -> None:
             assert other.at_s >= end or other.at_s + window_s(other) <= kill.at_s
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_schedule_leaves_quiet_times_when_it_is_long(seed: int) -> None:
     found = schedule("all", seed=seed, for_s=120.0)

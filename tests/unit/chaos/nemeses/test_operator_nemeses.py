@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import sys
 from collections.abc import Mapping
@@ -16,7 +17,7 @@ from support.plain_cluster import PlainCluster, injection, plain_world, python, 
 
 from chaos.live.faults import Fault, Target
 from chaos.live.seams import ImpossibleError, LiveNode
-from chaos.nemeses.operator import group
+from chaos.nemeses.operator import group, transfer
 from chaos.nemeses.operator.draining import Draining
 from chaos.nemeses.operator.duplicate_id import DuplicateId
 from chaos.nemeses.operator.group import GroupChangeError, GroupOperator, empty_folder
@@ -75,7 +76,7 @@ async def test_rolling_restart_stops_when_the_group_is_not_well(tmp_path: Path) 
 
 @attrs.define
 class FakeGroup:
-    """Members as the fake nodes tell them, changed by ``raftleader members``."""
+    """Members as the fake nodes tell them, changed by what is posted."""
 
     cluster: PlainCluster
     voters: dict[str, bool]
@@ -86,29 +87,27 @@ class FakeGroup:
         rows = [{"id": one, "is_voter": voter} for one, voter in self.voters.items()]
         return {"log": {"members": rows}}
 
-    def run(self, arguments: tuple[str, ...]) -> tuple[int, str]:
+    def change(self, wanted: Any) -> None:
         if self.refusals:
             self.refusals -= 1
-            return 1, "raftleader: another change is under way"
-        _, change, who = arguments
+            raise ApiError(400, "another change is under way")
+        [(change, who)] = wanted.items()
         if change == "remove":
             del self.voters[who]
         elif change == "add":
-            name = who.partition("=")[0]
-            node = self.cluster.node(name)
+            node = self.cluster.node(who["id"])
             assert node.arguments[-1] == "--join"
-            assert who == f"{name}=tcp://127.0.0.1:2"
+            assert who["address"] == "tcp://127.0.0.1:2"
             assert node.data_dir is not None
             self.has_been_empty = not list(node.data_dir.iterdir())
-            self.voters[name] = False
+            self.voters[node.name] = False
         else:
             self.voters[who] = True
-        return 0, ""
 
 
 def grouped(cluster: PlainCluster, **options: int) -> FakeGroup:
     members = FakeGroup(cluster, dict.fromkeys(cluster.leaders, True), **options)
-    cluster.run, cluster.status_of = members.run, members.status
+    cluster.change, cluster.status_of = members.change, members.status
     for name in cluster.leaders:
         folder = cluster.node(name).data_dir
         assert folder is not None
@@ -160,14 +159,13 @@ async def test_member_comes_back_when_the_fault_is_cancelled(
     monkeypatch.setattr(group, "PAUSE_S", 0.01)
     async with plain_world(tmp_path, agents=0, frameworks=0) as (world, cluster):
         members = grouped(cluster)
-        run = members.run
         with trio.CancelScope() as scope:
 
-            def remove_and_cancel(arguments: tuple[str, ...]) -> tuple[int, str]:
+            def remove_and_cancel(wanted: Any) -> None:
                 scope.cancel()
-                return run(arguments)
+                members.change(wanted)
 
-            cluster.run = remove_and_cancel
+            cluster.change = remove_and_cancel
             await MemberChange().inject(injection(Fault.MEMBERSHIP, Target.ONE), world)
         assert scope.cancelled_caught
         assert members.voters == dict.fromkeys(cluster.leaders, True)
@@ -180,7 +178,7 @@ async def test_member_change_says_what_the_leader_answered_when_it_fails(
     monkeypatch.setattr(group, "CHANGE_WITHIN_S", 0.05)
     async with plain_world(tmp_path, agents=0, frameworks=0) as (_, cluster):
         cluster.led_by = "nobody"
-        with pytest.raises(GroupChangeError, match="members remove leader-1: nobody"):
+        with pytest.raises(GroupChangeError, match=r"leader-1.*nobody leads"):
             await GroupOperator(cluster).remove("leader-1")
 
 
@@ -192,18 +190,38 @@ def test_folder_is_emptied_and_stays(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_transfer_asks_for_another_node_that_lives(tmp_path: Path) -> None:
+async def test_transfer_asks_for_another_node_that_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "HAND_OVER_WITHIN_S", 0.5)
+    monkeypatch.setattr(transfer, "PAUSE_S", 0.01)
     async with plain_world(tmp_path, agents=0, frameworks=0) as (world, cluster):
         cluster.led_by = "leader-3"
         one = injection(Fault.TRANSFER, Target.LEADER)
         wound = await LeadershipTransfer().inject(one, world)
         assert wound.detail["from"] == "leader-3"
         assert wound.detail["to"] in ("leader-1", "leader-2")
-        assert cluster.events == [f"transfer {wound.detail['to']}"]
+        [asked] = cluster.events
+        assert json.loads(asked.partition(" ")[2]) == {"transfer": wound.detail["to"]}
         assert await wound.heal() == {}
 
-        cluster.run = lambda arguments: (1, "hint\nraftleader: leader-1 lags behind\n")
-        with pytest.raises(ImpossibleError, match=r"^raftleader: leader-1 lags"):
+        refused = wound.detail["to"]
+
+        def refuse_one(wanted: Any) -> None:
+            if wanted["transfer"] == refused:
+                raise ApiError(400, f"{refused} lags behind")
+            raise OutcomeUnknownError("lost")
+
+        cluster.change = refuse_one
+        wound = await LeadershipTransfer().inject(one, world)
+        assert wound.detail["to"] != refused
+        assert wound.detail["is_known"] is False
+
+        def refuse(wanted: Any) -> None:
+            raise ApiError(400, "it lags behind")
+
+        cluster.change = refuse
+        with pytest.raises(ImpossibleError, match="it lags behind"):
             await LeadershipTransfer().inject(one, world)
         for name in ("leader-1", "leader-2"):
             cluster.hold(name)

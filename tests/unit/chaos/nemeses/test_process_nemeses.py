@@ -86,6 +86,20 @@ async def test_kill_hits_a_minority_or_a_majority_when_asked(tmp_path: Path) -> 
             await wound.heal()
 
 
+async def test_kill_hits_somebody_who_lives_when_one_is_to_be_hit(
+    tmp_path: Path,
+) -> None:
+    async with plain_world(tmp_path, leaders=3, agents=3) as (world, cluster):
+        cluster.hold("agent-2")
+        cluster.kill("agent-2")
+        await cluster.wait_dead("agent-2")
+        for seed in range(8):
+            one = injection(Fault.AGENT_PAUSE, Target.AGENT, seed=seed)
+            wound = await Pausing().inject(one, world)
+            assert wound.targets in (("agent-1",), ("agent-3",))
+            await wound.heal()
+
+
 async def test_kill_is_impossible_when_the_victim_is_dead(tmp_path: Path) -> None:
     async with plain_world(tmp_path, agents=1) as (world, cluster):
         cluster.hold("agent-1")
