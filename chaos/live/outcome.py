@@ -15,7 +15,7 @@ from chaos.judging.judgement import Judged, Problem
 
 READY = "liveness: ready after healing"
 SETTLED = "liveness: everything gets done"
-SEEN_BROKEN = "broken nodes refuse to go on"
+SEEN_BROKEN = "nodes bear what is done to them"
 CARRIED_OUT = "the run was carried out"
 LIVENESS = ("I16",)
 
@@ -45,6 +45,7 @@ class Outcome(msgspec.Struct, kw_only=True):
         why: Of an ending that is not complete.
         started, ready, settled: From the beginning, the end of the faults, the healed
             cluster; None for what was not come to.
+        wounds: How many faults were made.
         violations: Promises that nemeses saw broken.
         problems: With the run itself: nemeses that failed, documents that could not
             be read.
@@ -56,6 +57,7 @@ class Outcome(msgspec.Struct, kw_only=True):
     started: Bound | None = None
     ready: Bound | None = None
     settled: Bound | None = None
+    wounds: int = 0
     violations: list[str] = []
     problems: list[str] = []
     nodes: list[dict[str, Any]] = []
@@ -64,18 +66,19 @@ class Outcome(msgspec.Struct, kw_only=True):
 
     def judged(self) -> list[Judged]:
         """What this says of the promises."""
-        return [
+        judged = [
             _of_bound(READY, self.ready, "the cluster was not ready"),
             _of_bound(SETTLED, self.settled, "not everything was done"),
-            self._seen_by_nemeses(),
-            self._carried_out(),
         ]
+        if self.wounds:
+            judged.append(self._seen_by_nemeses())
+        return [*judged, self._carried_out()]
 
     def _seen_by_nemeses(self) -> Judged:
         return Judged.of(
             SEEN_BROKEN,
             ("P10",),
-            checked=1,
+            checked=self.wounds,
             problems=[Problem(text=text) for text in self.violations],
         )
 

@@ -174,6 +174,7 @@ class Phases:
             await trio.sleep(TICK_S)
 
     def _tell_fault(self, record: FaultRecord) -> None:
+        self.outcome.wounds += record.phase is FaultPhase.INJECT
         why = str(record.detail.get("why") or record.detail.get("problem") or "")
         self.tell(
             FaultChanged(

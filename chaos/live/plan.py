@@ -23,8 +23,9 @@ from chaos.live.variables import (
 )
 from chaos.nemeses.clock.environment import clock_environment
 from chaos.observation.reading import NAME as APPLIED
-from raftleader.cli.local_plan import LOCAL_LEADER_NICE, completed, share_of_machine
+from raftleader.cli.local_plan import completed, share_of_machine
 from raftleader.cli.local_ports import free_ports
+from raftleader.cli.priority import LOCAL_LEADER_NICE, may_be_urgent
 
 LEADER, AGENT, FRAMEWORK = "leader", "agent", "framework"
 NODES, WORKLOADS = "nodes", "workloads"
@@ -160,8 +161,9 @@ class _Planner:
             arguments += ["--agent-timeout-s", f"{options.agent_timeout_s:g}"]
         arguments += ["--external-log-file", str(folder / LOG)]
         arguments += ["--log-level", options.log_level]
-        # Each stands for a machine of its own; here they share one with all the rest.
-        arguments += ["--nice", str(LOCAL_LEADER_NICE)]
+        if may_be_urgent():
+            # It stands for a machine of its own, and shares one with all the rest.
+            arguments += ["--nice", str(LOCAL_LEADER_NICE)]
         recorded = {RECORD_VARIABLE: str(folder / APPLIED)}
         environment = merged(recorded, self.disks.environment(name))
         return LiveNode(
