@@ -15,7 +15,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from chaos.proxy.control import Control, ProxyError, Server
+from chaos.proxy.control import Control, ProxyError, Server, missing_library
 from raftleader.cli.local_ports import LOOPBACK, free_ports
 from raftleader.cli.local_process import child_environment
 
@@ -91,6 +91,8 @@ async def open_server(
     Raises ServerError if it does not come up. Its output goes to ``log_file``;
     ``options`` are flags of its command line, the same for both.
     """
+    if missing := missing_library():
+        raise ServerError(missing)
     program = ("sh", "-c", _LIFELINE, "sh", str(real)) if real else OURS
     seeded = () if seed is None else ("-seed", str(seed))
     process, control, version = await _start(

@@ -91,6 +91,26 @@ async def test_end_of_a_server_is_noticed(foreign: Path) -> None:
             assert "ended with" in str(await server.wait_ended())
 
 
+async def test_missing_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ServerError, match=r"pip install 'raftleader\[chaos\]'"):
+        async with open_server(real=None):
+            pass
+
+
+def test_nothing_of_the_extra_is_needed_before_a_server_is_driven() -> None:
+    program = "import chaos.network.proxies, sys; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program],
+        env=child_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert "chaos.proxy.control" in loaded
+    assert not {"toxiproxy", "requests", "future"} & set(loaded)
+
+
 async def test_program_that_is_none_is_told(tmp_path: Path) -> None:
     bad = tmp_path / "bad"
     bad.write_text("#!/bin/sh\necho why >&2\nexit 3\n")
