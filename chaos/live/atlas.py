@@ -139,11 +139,11 @@ COURSES: Mapping[Fault, Course] = MappingProxyType(
         Fault.LOST_DISK: _course(0.5, 1.5, 5.0, _ALONE, inject_s=1.5),
         Fault.CLOCK_JUMP: _course(2.5, 6.0, 0.5, _WEATHER),
         Fault.CLOCK_DRIFT: _course(3.0, 7.0, 2.5, inject_s=1.5),
-        Fault.ROLLING_RESTART: _course(0.5, 0.5, 1.5, _ALONE, inject_s=6.0),
-        Fault.MEMBERSHIP: _course(1.0, 2.5, 3.0, _ALONE, inject_s=2.0),
+        Fault.ROLLING_RESTART: _course(0.5, 0.5, 1.5, _ALONE, inject_s=5.0),
+        Fault.MEMBERSHIP: _course(1.0, 2.5, 2.5, _ALONE, inject_s=1.0),
         Fault.TRANSFER: _course(0.5, 0.5, 1.0, inject_s=0.5),
         Fault.DRAIN: _course(3.0, 6.0, 1.5),
-        Fault.WRONG_CONFIG: _course(0.5, 1.0, 3.0, inject_s=2.0),
+        Fault.WRONG_CONFIG: _course(0.5, 1.0, 2.5, inject_s=1.0),
         Fault.DUPLICATE_ID: _course(1.0, 2.0, 0.5, inject_s=1.5),
     }
 )
