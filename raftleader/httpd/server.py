@@ -8,6 +8,7 @@ import socket
 import trio
 
 from raftleader.errors import ConfigError
+from raftleader.httpd.accepting import accept_connections
 from raftleader.httpd.connection import Connection
 from raftleader.httpd.flushing import Flushing
 from raftleader.httpd.messages import Handler, Response, StreamsBody
@@ -82,7 +83,8 @@ async def serve_http(
     bound_port = listeners[0].socket.getsockname()[1]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(flushing.run)
-        await nursery.start(trio.serve_listeners, serve_one, listeners)
+        for listener in listeners:
+            nursery.start_soon(accept_connections, listener, serve_one, nursery)
         task_status.started(join_address(host, bound_port))
 
 
