@@ -40,7 +40,11 @@ BUSY_PAUSE_S = 0.05
 """After a 503 of the leader itself; doubled up to BUSY_PAUSE_S_MAX."""
 BUSY_PAUSE_S_MAX = 1.0
 
-_NOT_DONE = ("No leader elected", "Master has not finished recovery")
+_NOT_DONE = (
+    "No leader elected",
+    "Leader has not finished recovery",
+    "Master has not finished recovery",
+)
 _STALE = ("not subscribed", "stream", "Stream")
 
 
@@ -70,16 +74,19 @@ class Caller:
         """Send ``make(framework_id)`` until a leader answers 202.
 
         Waits through failovers. Raises ApiError if it was refused; at the
-        deadline UnavailableError if it certainly was not done, OutcomeUnknownError
-        if it may have been; what ended the session, if that ended. Cancelled, it
-        may or may not have been done.
+        deadline UnavailableError if it certainly was not done; what ended the
+        session, if that ended; in the place of each OutcomeUnknownError if an
+        attempt may have been done. Cancelled, it may or may not have been done.
         """
         doubt: RaftLeaderError | None = None
         problem: RaftLeaderError | None = None
         pause_s = BUSY_PAUSE_S
         with trio.move_on_after(timeout_s):
             while True:
-                link = await self._subscription.wait_link()
+                try:
+                    link = await self._subscription.wait_link()
+                except RaftLeaderError as error:
+                    raise in_view_of(doubt, error) from None
                 if problem is not None:
                     self.repeated += 1
                 try:
@@ -104,7 +111,7 @@ class Caller:
                 elif is_stale(link, answer):
                     await self._move_on(link, str(problem))
                 else:
-                    raise problem
+                    raise in_view_of(doubt, problem)
         if doubt is not None:
             raise OutcomeUnknownError(f"gave up after {timeout_s:g} s: {doubt}")
         raise UnavailableError(
@@ -121,6 +128,17 @@ class Caller:
     async def _move_on(self, link: Link, reason: str) -> None:
         link.suspect(reason)
         await link.ended.wait()
+
+
+def in_view_of(
+    doubt: RaftLeaderError | None, error: RaftLeaderError
+) -> RaftLeaderError:
+    """What to raise for ``error``: it says nothing of an earlier attempt in doubt."""
+    if doubt is None or not error.definite:
+        return error
+    return OutcomeUnknownError(
+        f"{error}; an earlier attempt may have been done: {doubt}"
+    )
 
 
 def is_stale(link: Link, answer: Answer) -> bool:

@@ -94,9 +94,10 @@ def _forget_past(state: ClusterState, ctx: Context, framework: Framework) -> Non
 def apply_set_weights(
     state: ClusterState, ctx: Context, command: SetWeights
 ) -> Outcome:
-    """Replace all weights; a role that is not named weighs 1000 from now on."""
-    problem = weights_problem(command.weights)
+    """Replace all weights, or those that are named."""
+    weights = {**(state.weights if command.is_update else {}), **command.weights}
+    problem = weights_problem(weights)
     if problem is not None:
         return Rejected(refusal=Refusal.INVALID_WEIGHTS, message=problem)
-    state.weights = dict(sorted(command.weights.items()))
+    state.weights = dict(sorted(weights.items()))
     return Accepted()

@@ -40,9 +40,11 @@ class BeginTerm(_Command, frozen=True, kw_only=True, tag="begin-term"):
 
 
 class SetWeights(_Command, frozen=True, kw_only=True, tag="set-weights"):
-    """Weights of roles, in thousandths; a role not named weighs 1000."""
+    """Weights of roles, in thousandths; a role not named weighs 1000, or what it did
+    before if ``is_update``."""
 
     weights: dict[str, int]
+    is_update: bool = False
 
 
 class SubscribeFramework(_Command, frozen=True, kw_only=True, tag="subscribe"):

@@ -25,7 +25,7 @@ from raftleader.api.operator.reads import (
     TABLE_READS,
     read_pieces,
 )
-from raftleader.api.operator.weights import WeightUpdates, read_weights
+from raftleader.api.operator.weights import read_weights
 from raftleader.api.operator.writes import WRITES
 from raftleader.api.rendering import Pieces, Rows, message_pieces
 from raftleader.errors import NotLeaderError
@@ -38,6 +38,7 @@ from raftleader.protocol.scheduler_api import LeaderInfo
 from raftleader.protocol.served import MESOS_VERSION
 from raftleader.protocol.wire.codec import write_message
 from raftleader.protocol.wire.media import Media
+from raftleader.state.commands import SetWeights
 from raftleader.state.outcomes import Accepted, Outcome, Refusal
 
 READS = TABLE_READS | SMALL_READS | {"GET_ROLES"}
@@ -51,7 +52,6 @@ class OperatorCalls:
     def __init__(self, node: LeaderNode, facts: NodeFacts) -> None:
         self._node = node
         self._facts = facts
-        self._weights = WeightUpdates(node)
         self.followers = Followers(node)
         self.files = LogFiles(facts.log_file)
         self.logging = LoggingLevel()
@@ -120,7 +120,8 @@ class OperatorCalls:
             return text_answer(400, weights)
 
         async def update() -> Answer:
-            outcome = await self._weights.update(weights)
+            command = SetWeights(weights=weights, is_update=True)
+            outcome = await self._node.submit(command).wait()
             if isinstance(outcome, Accepted):
                 return _OK
             _raise_if_deposed(outcome)

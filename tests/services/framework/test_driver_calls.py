@@ -390,3 +390,38 @@ async def test_teardown_succeeds_while_acknowledgements_wait(
         nursery.start_soon(lead_again)
         await driver.teardown()
     assert names(node) == ["Acknowledge", "Teardown"]
+
+
+async def test_call_that_may_have_been_taken_stays_in_doubt_when_the_driver_stops(
+    autojump_clock, cluster, recorder
+):
+    node = cluster["a"]
+    node.crash_on.append("Kill")
+    async with cluster.driver(recorder, "a") as driver, trio.open_nursery() as nursery:
+
+        async def stop() -> None:
+            await trio.sleep(1.0)
+            driver.stop()
+
+        nursery.start_soon(stop)
+        with pytest.raises(OutcomeUnknownError, match="may have been done"):
+            await driver.kill("t-1")
+    assert names(node) == ["Kill"]
+
+
+async def test_call_that_may_have_been_taken_stays_in_doubt_when_its_repetition_is_refused(
+    autojump_clock, cluster, recorder
+):
+    cluster.roles(a="leads", b="follows a", c="follows a")
+    async with cluster.driver(recorder) as driver:
+        cluster["a"].crash_on.append("Kill")
+        cluster["b"].refuse["Kill"] = ("400 Bad Request", "kill.task_id: no")
+
+        async def lead() -> None:
+            await trio.sleep(0.5)
+            cluster.roles(b="leads", c="follows b")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(lead)
+            with pytest.raises(OutcomeUnknownError, match="task_id: no"):
+                await driver.kill("t-1")

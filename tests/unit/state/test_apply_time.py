@@ -87,6 +87,15 @@ def test_next_deadline_is_none_when_nothing_waits(trial: Trial) -> None:
     assert queries.next_deadline_ms(trial.state) is None
 
 
+def test_update_of_weights_leaves_those_that_it_does_not_name(trial: Trial) -> None:
+    """Each is made of what the log says, not of what its sender had read: a change
+    whose answer was lost is not undone by the next."""
+    trial.accepted(c.SetWeights(weights={"web": 2000, "db": 500}))
+    trial.accepted(c.SetWeights(weights={"api": 3000}, is_update=True))
+    trial.accepted(c.SetWeights(weights={"db": 700}, is_update=True))
+    assert trial.state.weights == {"api": 3000, "db": 700, "web": 2000}
+
+
 def test_set_weights_replaces_all_weights(trial: Trial) -> None:
     trial.accepted(c.SetWeights(weights={"web": 2000, "db": 500}))
     assert trial.state.weights == {"db": 500, "web": 2000}
