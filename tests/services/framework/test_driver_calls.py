@@ -409,7 +409,7 @@ async def test_call_that_may_have_been_taken_stays_in_doubt_when_the_driver_stop
     assert names(node) == ["Kill"]
 
 
-async def test_call_that_may_have_been_taken_stays_in_doubt_when_its_repetition_is_refused(
+async def test_call_in_doubt_stays_so_when_its_repetition_is_refused(
     autojump_clock, cluster, recorder
 ):
     cluster.roles(a="leads", b="follows a", c="follows a")
