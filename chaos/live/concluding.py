@@ -82,4 +82,3 @@ def report(folder: Path) -> Path | None:
         return None
     change_run(folder, report=str(path))
     return path
-

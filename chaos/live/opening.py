@@ -19,6 +19,8 @@ from chaos.network.kinds import NetworkKind
 from chaos.network.opening import open_network
 from chaos.network.proxies import open_proxies
 
+PROXIES_LOG = "proxies.log"
+
 
 @asynccontextmanager
 async def open_world(
@@ -66,7 +68,7 @@ def _network(
     plan: RunPlan, hosts: Sequence[str], folder: Path
 ) -> AbstractAsyncContextManager[Network]:
     if plan.network == NetworkKind.PROXIES.value:
-        return open_proxies(hosts, plan.request.seed)
+        return open_proxies(hosts, plan.request.seed, log_file=folder / PROXIES_LOG)
     return open_network(plan.network, hosts, plan.request.seed)
 
 

@@ -21,7 +21,7 @@ from chaos.network.kinds import (
     NetworkKind,
     choose_network,
 )
-from chaos.network.proxies import PROXIES_FAULTS
+from chaos.network.proxies import NOT_BY_PROXIES, PROXIES_FAULTS
 from chaos.workloads.catalog import kinds_of
 from raftleader.errors import ConfigError
 
@@ -145,7 +145,10 @@ def missing_faults(
 
 def _why_not_on(fault: Fault, network: NetworkKind, machine: Machine) -> str:
     able = [kind for kind in FAULTS_OF if fault in FAULTS_OF[kind]]
-    names = " or ".join(kind.value for kind in able)
-    why = machine.missing(*NEEDS_OF[able[0]]) if able else None
-    because = f": {why}" if why else ""
-    return f"it takes --network {names}, and this run has {network.value}{because}"
+    names = " or ".join(kind.value for kind in reversed(able))
+    reasons = [machine.missing(*NEEDS_OF[kind]) for kind in able[:1]]
+    if network is NetworkKind.PROXIES and fault in NOT_BY_PROXIES:
+        reasons.insert(0, NOT_BY_PROXIES[fault])
+    because = "; ".join(filter(None, reasons))
+    what = f"it takes --network {names}, and this run has {network.value}"
+    return f"{what}: {because}" if because else what
