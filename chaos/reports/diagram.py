@@ -1,0 +1,218 @@
+"""The message diagram around a violation: a lane for each process, time downwards.
+
+Every event has a row of its own, so nothing lies on anything else; times stand at the
+left, and longer stretches in which nothing happened are said.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import attrs
+from markupsafe import Markup
+
+from chaos.judging.judgement import Problem
+from chaos.reports.diagram_events import Event, Excerpt, Kind, excerpt
+from chaos.reports.material import MS, Material
+from chaos.reports.svg import element, text
+from chaos.results import Verdict
+
+DIAGRAMS_MAX = 3
+APART_NS = 200 * MS
+"""Violations nearer to each other are in one diagram."""
+ROW = 20.0
+HEAD = 34.0
+TIMES = 84.0
+LANE = 168.0
+MARGIN = 24.0
+GAP_NS = 50 * MS
+GAP = 14.0
+LETTER = 6.1
+BESIDE = 8.0
+
+
+@attrs.frozen(kw_only=True)
+class Diagram:
+    id: str
+    title: str
+    sentence: str
+    picture: Markup
+    note: str
+
+
+def diagrams_of(
+    material: Material,
+) -> tuple[list[Diagram], dict[tuple[str, int], str]]:
+    """Of the first violations that have a time; and which of them shows which, by
+    (check, place of the problem)."""
+    judgement = material.judgement
+    if judgement is None:
+        return [], {}
+    timed = [
+        (problem, judged.checker, place)
+        for judged in judgement.results
+        if judged.verdict is Verdict.INVALID
+        for place, problem in enumerate(judged.problems)
+        if problem.at_ns is not None
+    ]
+    timed.sort(key=lambda item: item[0].at_ns or 0)
+    diagrams: list[Diagram] = []
+    shown: dict[tuple[str, int], str] = {}
+    shown_ns: list[tuple[int, str]] = []
+    for problem, checker, place in timed:
+        at_ns = problem.at_ns or 0
+        near = [name for known, name in shown_ns if abs(known - at_ns) < APART_NS]
+        if not near and len(diagrams) < DIAGRAMS_MAX:
+            one = draw(material, problem, checker, f"diagram-{len(diagrams) + 1}")
+            diagrams.append(one)
+            shown_ns.append((at_ns, one.id))
+            near = [one.id]
+        if near:
+            shown[checker, place] = near[0]
+    return diagrams, shown
+
+
+def draw(material: Material, problem: Problem, checker: str, name: str) -> Diagram:
+    """Around one problem."""
+    found = excerpt(material, problem)
+    at_ns = problem.at_ns or 0
+    notes = [
+        f"{(found.ended_ns - found.began_ns) / MS:.0f} ms are shown."
+        " Arrows to the right are calls, to the left answers, at the times at which"
+        " the caller wrote them down; entries stand where they were applied first."
+    ]
+    if found.left_out:
+        notes.append(f"{found.left_out} events further away are left out.")
+    return Diagram(
+        id=name,
+        title=checker,
+        sentence=problem.text,
+        picture=_picture(found, at_ns, material),
+        note=" ".join(notes),
+    )
+
+
+def _picture(found: Excerpt, at_ns: int, material: Material) -> Markup:
+    xs = {
+        lane: TIMES + MARGIN + (place + 0.5) * LANE
+        for place, lane in enumerate(found.lanes)
+    }
+    ys, gaps, height = _rows(found.events)
+    right = TIMES + MARGIN + len(found.lanes) * LANE
+    width = (
+        max([right, *(_right_end(event, xs, right) for event in found.events)]) + MARGIN
+    )
+    parts = []
+    for lane, x in xs.items():
+        kind = material.kinds.get(lane, "")
+        parts.append(text(lane, x=x, y=14, class_="lane-name"))
+        if kind:
+            parts.append(text(kind, x=x, y=27, class_="lane-kind"))
+        parts.append(element("path", class_="lane", d=f"M{x} {HEAD}V{height:.0f}"))
+    for y, ns in gaps:
+        parts.append(
+            text(f"⋮ {ns / MS:.0f} ms", x=TIMES - 10, y=y + 4, class_="time gap")
+        )
+    for event, y in zip(found.events, ys, strict=True):
+        ms = (event.at_ns - at_ns) / MS
+        label = f"{ms:+.1f}" if event.kind is not Kind.PROBLEM else "0"
+        parts.append(text(label, x=TIMES - 10, y=y + 4, class_="time"))
+        parts.append(_drawn(event, y, xs, width))
+    return element(
+        "svg",
+        *parts,
+        class_="diagram",
+        width=width,
+        height=height + 8,
+        viewBox=f"0 0 {width:.0f} {height + 8:.0f}",
+        role="img",
+    )
+
+
+def _rows(events: list[Event]) -> tuple[list[float], list[tuple[float, int]], float]:
+    """Where each event is, what gaps there are, and how high all is."""
+    y = HEAD + ROW / 2
+    ys, gaps = [y], []
+    for before, event in pairwise(events):
+        pause = event.at_ns - before.at_ns
+        y += ROW
+        if pause >= GAP_NS:
+            gaps.append((y - ROW / 2 + GAP / 2, pause))
+            y += GAP
+        ys.append(y)
+    return ys, gaps, y + ROW
+
+
+def _right_end(event: Event, xs: dict[str, float], right: float) -> float:
+    length = len(event.text) * LETTER
+    if event.kind is Kind.PROBLEM:
+        return TIMES + MARGIN + length
+    x = xs.get(event.lane, TIMES + MARGIN)
+    if event.to in xs:
+        x = max(x, xs[event.to]) if _is_narrow(event, xs) else min(x, xs[event.to])
+    return x + BESIDE + length
+
+
+def _is_narrow(event: Event, xs: dict[str, float]) -> bool:
+    """The words have no room above the arrow, and go behind it."""
+    room = abs(xs[event.to] - xs[event.lane]) - 2 * BESIDE
+    return len(event.text) * LETTER > room
+
+
+def _drawn(event: Event, y: float, xs: dict[str, float], width: float) -> Markup:
+    kind = event.kind
+    if kind is Kind.PROBLEM:
+        return _problem(event, y, xs, width)
+    x = xs.get(event.lane, TIMES + MARGIN)
+    if event.to in xs and event.to != event.lane:
+        return _arrow(event, y, xs)
+    name = kind.value
+    if kind in (Kind.CALL, Kind.ANSWER, Kind.FAILURE, Kind.DOUBT):
+        mark = element("circle", cx=x, cy=y, r=3.5, class_=f"mark {name}")
+    elif kind is Kind.APPLY:
+        mark = element(
+            "rect", x=x - 3.5, y=y - 3.5, width=7, height=7, class_=f"mark {name}"
+        )
+    else:
+        length = len(event.text) * LETTER + 12
+        pill = element(
+            "rect",
+            x=x - 5,
+            y=y - 8.5,
+            width=length + 2,
+            height=17,
+            rx=4,
+            class_=f"pill {name}",
+        )
+        words = text(event.text, x=x + 2, y=y + 4, class_=f"words {name}")
+        return element("g", pill, words)
+    words = text(event.text, x=x + BESIDE, y=y + 4, class_=f"words {name}")
+    return element("g", mark, words)
+
+
+def _arrow(event: Event, y: float, xs: dict[str, float]) -> Markup:
+    client, node = xs[event.lane], xs[event.to]
+    begin, end = (client, node) if event.kind is Kind.CALL else (node, client)
+    way = 1 if end > begin else -1
+    name = event.kind.value
+    shaft = element("path", class_=f"shaft {name}", d=f"M{begin} {y}H{end - 6 * way}")
+    head = element(
+        "path",
+        class_=f"head {name}",
+        d=f"M{end} {y}l{-8 * way} -4v8Z",
+    )
+    if _is_narrow(event, xs):
+        x = max(begin, end) + BESIDE
+        words = text(event.text, x=x, y=y + 4, class_=f"words {name}")
+    else:
+        middle = (begin + end) / 2
+        words = text(event.text, x=middle, y=y - 4, class_=f"words {name} middle")
+    return element("g", shaft, head, words)
+
+
+def _problem(event: Event, y: float, xs: dict[str, float], width: float) -> Markup:
+    band = element(
+        "rect", x=TIMES, y=y - 9, width=width - TIMES, height=18, class_="problem-band"
+    )
+    words = text(event.text, x=TIMES + MARGIN / 2, y=y + 4, class_="words problem")
+    return element("g", band, words)

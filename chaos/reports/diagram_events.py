@@ -1,0 +1,283 @@
+"""What happened around a moment, in order, and between whom."""
+
+from __future__ import annotations
+
+import enum
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+import attrs
+
+from chaos.history.queries import workload_of
+from chaos.history.records import OpType
+from chaos.judging.judgement import Problem
+from chaos.reports.material import MS, Material
+from raftleader.errors import InvalidInputError
+from raftleader.state.commands import decode_entry
+
+AROUND_NS = 400 * MS
+EVENTS_MAX = 70
+CLIENTS_MAX = 4
+"""Lanes of workloads: a person cannot follow more."""
+LONG = 60
+
+
+class Kind(enum.Enum):
+    """How an event is drawn."""
+
+    CALL = "call"
+    ANSWER = "answer"
+    FAILURE = "failure"
+    DOUBT = "doubt"
+    APPLY = "apply"
+    ROLE = "role"
+    FAULT = "fault"
+    LIFE = "life"
+    TOLD = "told"
+    PROBLEM = "problem"
+
+
+@attrs.frozen(kw_only=True)
+class Event:
+    """On a lane, or from one to another. ``weight``: what is kept if there are too
+    many; ``begin`` and ``end`` are indexes of entries that are applied."""
+
+    at_ns: int
+    kind: Kind
+    lane: str
+    text: str
+    to: str = ""
+    weight: int = 0
+    indexes: tuple[int, int] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Excerpt:
+    """``left_out``: events of the same stretch of time that are not in it."""
+
+    events: list[Event]
+    lanes: list[str]
+    left_out: int
+    began_ns: int
+    ended_ns: int
+
+
+def excerpt(material: Material, problem: Problem) -> Excerpt:
+    """What happened around ``problem``, which has a time; the nearest and the most
+    telling of it, if it is too much."""
+    at_ns = problem.at_ns or 0
+    began_ns, ended_ns = at_ns - AROUND_NS, at_ns + AROUND_NS
+    events = [
+        *_calls(material, problem, began_ns, ended_ns),
+        *_applied(material, problem, began_ns, ended_ns),
+        *_roles(material, began_ns, ended_ns),
+        *_faults(material, began_ns, ended_ns),
+        *_lives(material, began_ns, ended_ns),
+        *_told(material, began_ns, ended_ns),
+    ]
+    events.sort(key=lambda event: (event.at_ns, event.lane))
+    events = _of_few_clients(material, problem, events)
+    joined = join_applied(events)
+    kept = sorted(joined, key=lambda one: (-one.weight, abs(one.at_ns - at_ns)))
+    left_out = max(0, len(kept) - EVENTS_MAX)
+    kept = sorted(kept[:EVENTS_MAX], key=lambda event: event.at_ns)
+    mark = Event(
+        at_ns=at_ns, kind=Kind.PROBLEM, lane=lane_of(problem.node), text=problem.text
+    )
+    place = sum(event.at_ns <= at_ns for event in kept)
+    kept.insert(place, mark)
+    return Excerpt(
+        events=kept,
+        lanes=_lanes(material, kept),
+        left_out=left_out,
+        began_ns=kept[0].at_ns,
+        ended_ns=kept[-1].at_ns,
+    )
+
+
+def lane_of(process: str) -> str:
+    """All lives of a workload are one lane."""
+    return workload_of(process)
+
+
+def _calls(
+    material: Material, problem: Problem, began_ns: int, ended_ns: int
+) -> Iterator[Event]:
+    kinds = {
+        OpType.OK: Kind.ANSWER,
+        OpType.FAIL: Kind.FAILURE,
+        OpType.INFO: Kind.DOUBT,
+    }
+    for one in material.operations:
+        last_ns = one.ended_ns if one.ended_ns is not None else material.ended_ns
+        if one.began_ns > ended_ns or last_ns < began_ns:
+            continue
+        weight = 2 * (one.process == problem.node) + (not one.is_ok)
+        node = material.node_of(one.node) if one.node else ""
+        about = f"{one.f} {one.key}".strip()
+        if began_ns <= one.began_ns:
+            yield Event(
+                at_ns=one.began_ns,
+                kind=Kind.CALL,
+                lane=one.workload,
+                to=node,
+                text=about,
+                weight=weight,
+            )
+        if one.ended_ns is not None and one.ended_ns <= ended_ns:
+            word = one.error or one.type.value
+            yield Event(
+                at_ns=one.ended_ns,
+                kind=kinds[one.type],
+                lane=one.workload,
+                to=node,
+                text=short(f"{about}: {word}"),
+                weight=weight,
+            )
+
+
+def _applied(
+    material: Material, problem: Problem, began_ns: int, ended_ns: int
+) -> Iterator[Event]:
+    wanted = problem.index
+    for entry in material.stream.entries:
+        if not began_ns <= entry.at_ns <= ended_ns and entry.index != wanted:
+            continue
+        is_wanted = entry.index == wanted
+        if is_wanted and not began_ns <= entry.at_ns <= ended_ns:
+            continue
+        text = f"applies {entry.index}"
+        if is_wanted:
+            text += f": {commands_of(entry.data)} (term {entry.term})"
+        yield Event(
+            at_ns=entry.at_ns,
+            kind=Kind.APPLY,
+            lane=entry.node,
+            text=text,
+            weight=4 if is_wanted else 0,
+            indexes=None if is_wanted else (entry.index, entry.index),
+        )
+
+
+def commands_of(data: bytes) -> str:
+    """The commands of an entry, by name."""
+    try:
+        entry = decode_entry(data)
+    except InvalidInputError:
+        return "no entry of ours"
+    names = Counter(type(command).__name__ for command in entry.commands)
+    return short(
+        ", ".join(
+            f"{count} {name}" if count > 1 else name for name, count in names.items()
+        )
+    )
+
+
+def _roles(material: Material, began_ns: int, ended_ns: int) -> Iterator[Event]:
+    for life in material.stream.lives:
+        for role in life.roles:
+            if not began_ns <= role.at_ns <= ended_ns:
+                continue
+            if role.leading:
+                text = f"leads term {role.term}"
+            elif role.leader:
+                text = f"follows {material.node_of(role.leader)} (term {role.term})"
+            else:
+                text = f"knows no leader (term {role.term})"
+            yield Event(
+                at_ns=role.at_ns, kind=Kind.ROLE, lane=life.node, text=text, weight=3
+            )
+
+
+def _faults(material: Material, began_ns: int, ended_ns: int) -> Iterator[Event]:
+    for fault in material.faults:
+        for at_ns, word in ((fault.began_ns, "begins"), (fault.ended_ns, "ends")):
+            if at_ns is None or not began_ns <= at_ns <= ended_ns:
+                continue
+            for target in fault.targets or ("",):
+                yield Event(
+                    at_ns=at_ns,
+                    kind=Kind.FAULT,
+                    lane=target,
+                    text=f"{fault.name} {word}",
+                    weight=3,
+                )
+
+
+def _lives(material: Material, began_ns: int, ended_ns: int) -> Iterator[Event]:
+    for event in material.events:
+        if began_ns <= event.at_ns <= ended_ns:
+            detail = f" ({event.detail})" if event.detail else ""
+            yield Event(
+                at_ns=event.at_ns,
+                kind=Kind.LIFE,
+                lane=event.node,
+                text=short(f"{event.what}{detail}"),
+                weight=3,
+            )
+
+
+_TOLD = ("subscribed", "resubscribed", "disconnected", "error")
+
+
+def _told(material: Material, began_ns: int, ended_ns: int) -> Iterator[Event]:
+    for one in material.happenings:
+        if began_ns <= one.at_ns <= ended_ns and one.what in _TOLD:
+            yield Event(
+                at_ns=one.at_ns,
+                kind=Kind.TOLD,
+                lane=lane_of(one.process),
+                text=one.what,
+                weight=1,
+            )
+
+
+def join_applied(events: Iterable[Event]) -> list[Event]:
+    """Entries that a node applies without anything else of it in between are one."""
+    found: list[Event] = []
+    last: dict[str, int] = {}
+    for event in events:
+        place = last.get(event.lane)
+        if event.indexes is not None and place is not None:
+            known = found[place]
+            if known.indexes is not None:
+                first, newest = known.indexes[0], event.indexes[1]
+                found[place] = attrs.evolve(
+                    known, indexes=(first, newest), text=f"applies {first} to {newest}"
+                )
+                continue
+        for lane in {event.lane, event.to} - {""}:
+            last[lane] = len(found)
+        found.append(event)
+    return found
+
+
+def _of_few_clients(
+    material: Material, problem: Problem, events: Sequence[Event]
+) -> list[Event]:
+    """Without the workloads that did least, but never without the problem's own."""
+    clients = Counter(one.lane for one in events if one.kind is Kind.CALL)
+    own = lane_of(problem.node)
+    order = sorted(clients, key=lambda name: (name != own, -clients[name], name))
+    dropped = set(order[CLIENTS_MAX:])
+    return [event for event in events if event.lane not in dropped]
+
+
+def _lanes(material: Material, events: Sequence[Event]) -> list[str]:
+    """Workloads, then leader nodes, then agents; each in order of name."""
+    named = {name for event in events for name in (event.lane, event.to)} - {""}
+    leaders = {life.node for life in material.stream.lives}
+    leaders |= {sample.node for sample in material.samples}
+    clients = {workload_of(one.process) for one in material.operations}
+
+    def place(name: str) -> tuple[int, str]:
+        if name in clients or name in material.kinds:
+            return 0, name
+        return (1, name) if name in leaders else (2, name)
+
+    return sorted(named, key=place)
+
+
+def short(text: str) -> str:
+    """Cut off, if it is long."""
+    return text if len(text) <= LONG else f"{text[: LONG - 1]}…"
