@@ -76,14 +76,13 @@ class Injector:
             self.gate.leave(injection)
 
     async def _enter(self, injection: Injection) -> bool:
-        """False if the faults are over before it may begin."""
+        """False if it may not begin, or the faults are over before."""
         is_inside = False
         async with trio.open_nursery() as nursery:
 
             async def enter() -> None:
                 nonlocal is_inside
-                await self.gate.enter(injection)
-                is_inside = True
+                is_inside = await self.gate.enter(injection)
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(enter)

@@ -16,7 +16,9 @@ from raftleader.errors import ApiError, OutcomeUnknownError, RaftLeaderError
 
 GRACE_S = 2
 """Between the kill that tasks are asked to heed and the one that they are not."""
+LEADER_WITHIN_S = 6.0
 REACTIVATE_WITHIN_S = 30.0
+_WITHOUT_LEADER = frozenset({307, 503})
 PAUSE_S = 0.3
 
 
@@ -35,10 +37,7 @@ class Draining:
         """See ``Nemesis``."""
         cluster = world.cluster
         [name] = await victims(injection, cluster)
-        try:
-            agent_id = await _agent_id(cluster, name)
-        except RaftLeaderError as error:
-            raise ImpossibleError(f"no list of agents: {error}") from error
+        agent_id = await _agent_id(cluster, name)
         call = {
             "type": "DRAIN_AGENT",
             "drain_agent": {
@@ -49,11 +48,9 @@ class Draining:
         }
         is_known = True
         try:
-            await cluster.operator(call)
+            await _ask(cluster, call)
         except OutcomeUnknownError:
             is_known = False
-        except RaftLeaderError as error:
-            raise ImpossibleError(f"DRAIN_AGENT: {error}") from error
         except trio.Cancelled:
             with trio.CancelScope(shield=True):
                 await _reactivate(cluster, agent_id)
@@ -72,12 +69,38 @@ class Draining:
 
 async def _agent_id(cluster: Cluster, name: str) -> str:
     """Agents of a run announce their names as host names."""
-    answer = await cluster.operator({"type": "GET_AGENTS"})
+    try:
+        answer = await _ask(cluster, {"type": "GET_AGENTS"})
+    except OutcomeUnknownError as error:
+        raise ImpossibleError(f"GET_AGENTS: {error}") from error
     for agent in answer.get("get_agents", {}).get("agents", ()):
         info = agent.get("agent_info", {})
         if info.get("hostname") == name:
             return str(info["id"]["value"])
     raise ImpossibleError(f"{name} is not registered now")
+
+
+async def _ask(cluster: Cluster, call: Mapping[str, Any]) -> Any:
+    """Ask while nobody leads, for some seconds. Raises ImpossibleError if it is refused
+    or nobody comes to lead, OutcomeUnknownError."""
+    why = "no answer"
+    with trio.move_on_after(LEADER_WITHIN_S):
+        while True:
+            try:
+                return await cluster.operator(call)
+            except OutcomeUnknownError:
+                raise
+            except RaftLeaderError as error:
+                why = f"{call['type']}: {error}"
+                if _is_refusal(error):
+                    break
+            await trio.sleep(PAUSE_S)
+    raise ImpossibleError(why)
+
+
+def _is_refusal(error: RaftLeaderError) -> bool:
+    """Whether asking again is of no use."""
+    return isinstance(error, ApiError) and error.status not in _WITHOUT_LEADER
 
 
 async def _reactivate(cluster: Cluster, agent_id: str) -> dict[str, Any]:
@@ -90,10 +113,10 @@ async def _reactivate(cluster: Cluster, agent_id: str) -> dict[str, Any]:
         while True:
             try:
                 await cluster.operator(call)
-            except ApiError as error:
-                # Nobody knows it any more, or it is active: nothing is left to do.
-                return {"refused": str(error)}
             except RaftLeaderError as error:
+                if _is_refusal(error):
+                    # Nobody knows it any more, or it is active: nothing is left to do.
+                    return {"refused": str(error)}
                 why = str(error)  # may have happened: asking twice does no harm
             else:
                 return {}

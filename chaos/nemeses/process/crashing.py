@@ -38,6 +38,9 @@ BUSY_COMMANDS = (
     "UpdateTasks",
     "AcknowledgeUpdate",
 )
+BUSY_PLACES = ("checkpoint", "launch", "exit", "update", "committed")
+"""Of an agent, whenever it runs a task; the others when it connects anew."""
+BUSY_PLACES_SHARE = 0.8
 BUSY_SHARE = 0.6
 """Of injections that use a point that is passed all the time."""
 COMMAND_SHARE = 0.25
@@ -114,7 +117,10 @@ def _engine(cluster: Cluster, name: str) -> str:
 def draw_point(rng: random.Random, fault: Fault, engine: str) -> str:
     """``POINT:N``, mostly one that is passed soon."""
     if fault is Fault.AGENT_CRASH_POINT:
-        return f"{rng.choice(agent_points())}:{rng.randint(1, 3)}"
+        points = agent_points()
+        busy = [point for point in points if point.split(":")[1] in BUSY_PLACES]
+        chosen = busy if rng.random() < BUSY_PLACES_SHARE else points
+        return f"{rng.choice(chosen)}:{rng.randint(1, 2)}"
     points = leader_points()
     commands = [point for point in points if point.startswith("apply:")]
     chance = rng.random()

@@ -18,7 +18,7 @@ from chaos.nemeses.wounds import HealedBy
 
 SANDBOX = "MESOS_SANDBOX"
 """In the environment of everything an agent runs: the folder of the task."""
-FIND_WITHIN_S = 3.0
+FIND_WITHIN_S = 6.0
 """Tasks come and go: for so long there may be none."""
 POLL_INTERVAL_S = 0.05
 

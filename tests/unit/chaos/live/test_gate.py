@@ -6,7 +6,7 @@ import trio
 
 from chaos.live.atlas import Shape
 from chaos.live.faults import Fault, Injection, Target
-from chaos.live.gate import LINGER_S, Gate
+from chaos.live.gate import LINGER_S, PATIENCE_S, Gate
 
 SHAPE = Shape(leaders=3, agents=4, frameworks=2)
 
@@ -58,3 +58,16 @@ async def test_gate_forgets_who_was_cancelled_while_waiting(
     gate.leave(first)
     with trio.fail_after(LINGER_S + 0.1):
         await gate.enter(injection(4, Fault.KILL_ALL, Target.ALL))
+
+
+async def test_gate_gives_up_who_waits_for_long_if_the_class_had_its_turn(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    gate = Gate(SHAPE)
+    began = trio.current_time()
+    assert await gate.enter(injection(1, Fault.PAUSE, Target.ONE))
+    assert not await gate.enter(injection(2, Fault.PAUSE, Target.ONE))
+    assert trio.current_time() - began == PATIENCE_S
+    with trio.move_on_after(100.0) as scope:
+        await gate.enter(injection(3, Fault.KILL, Target.ONE))  # its first time
+    assert scope.cancelled_caught

@@ -255,18 +255,20 @@ async def test_drained_agent_is_reactivated_also_when_answers_are_lost(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ) -> None:
     async with plain_world(tmp_path, leaders=1) as (world, cluster):
-        agents = FakeAgents([OutcomeUnknownError("lost")])
+        nobody_leads = ApiError(503, "No leader elected")
+        agents = FakeAgents([nobody_leads, OutcomeUnknownError("lost")])
         cluster.answer = agents.answer
         wound = await Draining().inject(injection(Fault.DRAIN, Target.AGENT), world)
         agent_id = wound.targets[0].replace("agent-", "S")
         assert wound.detail == {"agent_id": agent_id, "is_known": False}
 
-        agents.problems = [UnavailableError("no leader"), OutcomeUnknownError("lost")]
+        lost = OutcomeUnknownError("lost")
+        agents.problems = [UnavailableError("no leader"), nobody_leads, lost]
         assert await wound.heal() == {}
         body = {"agent_id": {"value": agent_id}}
         assert agents.calls == [{"type": "REACTIVATE_AGENT", "reactivate_agent": body}]
 
-        agents.problems = [UnavailableError("no leader")]
+        agents.problems = [UnavailableError("no leader")] * 100
         with pytest.raises(ImpossibleError, match="DRAIN_AGENT: no leader"):
             await Draining().inject(injection(Fault.DRAIN, Target.AGENT), world)
         cluster.answer = lambda call: {"get_agents": {}}
