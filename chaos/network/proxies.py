@@ -36,6 +36,7 @@ from chaos.network.proxy_ways import (
     AddressBook,
     Wanted,
     Way,
+    reset_streams,
     reset_toxics,
     wanted_toxics,
 )
@@ -178,16 +179,15 @@ class ProxyNetwork:
         """
         async with self._turn:
             await self._wait_made()
+            in_force = self._book.in_force()
+            cut = {link for link, fault in in_force.items() if fault.is_cut}
             plans = [
                 (way.name, toxic)
-                for way in self._ways.values()
-                for first, second in sorted(links)
-                if (stream := way.stream((second, first))) is not None
+                for way, stream in reset_streams(self._ways.values(), links, cut)
                 for toxic in reset_toxics(stream)
             ]
-            in_force = self._book.in_force()
             for link in links:
-                if link in in_force and in_force[link].is_cut:
+                if link in cut:
                     self._half_open[link] = trio.current_time() + HALF_OPEN_S
                     self._nursery.start_soon(self._tell_later, HALF_OPEN_S)
             with trio.CancelScope(shield=True):

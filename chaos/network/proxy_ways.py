@@ -10,7 +10,7 @@ downstream of those that B dials to reach A.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import attrs
 
@@ -27,6 +27,9 @@ WAYS_MAX = 4_000
 HOLD_END_MS = 60_000
 """A cut holds the end of a connection back too, but no longer than this. The real
 server forgets a toxic that holds an end when another, before it, is taken away."""
+RESET_DATA_MS, RESET_SILENCE_MS = 50, 100
+"""Until a connection is reset, after its first bytes or without any. Not at once:
+whoever dials again without a pause would do so a thousand times a second."""
 _ADDRESS_ATTEMPTS = 50
 
 
@@ -45,12 +48,6 @@ class Way:
     target: str
     address: str
     listen: str
-
-    def stream(self, link: Link) -> str | None:
-        """Which stream of the proxy is this direction; None if it is another link."""
-        if link == (self.source, self.target):
-            return UPSTREAM
-        return DOWNSTREAM if link == (self.target, self.source) else None
 
 
 class AddressBook:
@@ -139,9 +136,30 @@ def reset_toxics(stream: str) -> tuple[ToxicPlan, ToxicPlan]:
     while it is there by RST, for the first toxic makes them so, and the second ends
     them, data or not. Those there were end as if the other side had closed."""
     return (
-        _toxic("reset", stream, "reset_peer", timeout=0),
-        _toxic("end", stream, "timeout", timeout=1),
+        _toxic("reset", stream, "reset_peer", timeout=RESET_DATA_MS),
+        _toxic("end", stream, "timeout", timeout=RESET_SILENCE_MS),
     )
+
+
+def reset_streams(
+    ways: Iterable[Way], links: Collection[Link], cut: Collection[Link]
+) -> list[tuple[Way, str]]:
+    """Where to put these toxics, to end connections of the first host of each link
+    with the second at the side of the first.
+
+    One stream of a proxy is enough to end both sides, unless a cut keeps them apart.
+    """
+    chosen: list[tuple[Way, str]] = []
+    for way in ways:
+        there, back = (way.source, way.target), (way.target, way.source)
+        streams = [
+            stream
+            for link, stream in ((there, DOWNSTREAM), (back, UPSTREAM))
+            if link in links
+        ]
+        is_apart = there in cut or back in cut
+        chosen += [(way, stream) for stream in streams[: 2 if is_apart else 1]]
+    return chosen
 
 
 def _toxic(name: str, stream: str, kind: str, **attributes: int) -> ToxicPlan:

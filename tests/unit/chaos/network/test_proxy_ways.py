@@ -7,7 +7,12 @@ import random
 import pytest
 
 from chaos.live.seams import LinkFault
-from chaos.network.proxy_ways import AddressBook, Way, wanted_toxics
+from chaos.network.proxy_ways import (
+    AddressBook,
+    Way,
+    reset_streams,
+    wanted_toxics,
+)
 from raftleader.errors import UnavailableError
 
 
@@ -72,6 +77,18 @@ def test_rate_below_what_can_be_said_is_the_least_there_is() -> None:
 
 def test_half_open_direction_is_not_told_of_the_end() -> None:
     assert list(toxics({}, half_open=(("a", "x"),))) == [("x>a", "hold-downstream")]
+
+
+def test_reset_is_at_the_side_of_the_first_host() -> None:
+    def streams(*links: tuple[str, str], cut: bool = False) -> list[tuple[str, str]]:
+        chosen = reset_streams(WAYS, links, links if cut else ())
+        return [(way.name, stream) for way, stream in chosen]
+
+    assert streams(("a", "b")) == [("a>b", "downstream"), ("b>a", "upstream")]
+    assert streams(("x", "a")) == [("x>a", "downstream")]
+    assert streams(("x", "a"), ("a", "x")) == [("x>a", "downstream")]
+    both = [("x>a", "downstream"), ("x>a", "upstream")]
+    assert streams(("x", "a"), ("a", "x"), cut=True) == both
 
 
 def test_proxies_have_an_address_each_and_the_port_of_what_is_behind() -> None:
