@@ -5,4 +5,4 @@ it changes), ``leader/service.py`` (what the leader does about it), ``node.py``
 (how a leader node is put together). The house is drawn in ``docs/architecture.md``.
 """
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
