@@ -20,6 +20,7 @@ from raftleader.errors import (
 )
 from raftleader.framework.http_answers import Answer
 from raftleader.framework.http_client import HttpClient, encode_request
+from raftleader.framework.http_connection import Exchange
 from raftleader.framework.subscription import (
     JSON_HEADERS,
     SCHEDULER_PATH,
@@ -81,8 +82,10 @@ class Caller:
         doubt: RaftLeaderError | None = None
         problem: RaftLeaderError | None = None
         pause_s = BUSY_PAUSE_S
+        exchange: Exchange | None = None
         with trio.move_on_after(timeout_s):
             while True:
+                exchange = None
                 try:
                     link = await self._subscription.wait_link()
                 except RaftLeaderError as error:
@@ -90,7 +93,9 @@ class Caller:
                 if problem is not None:
                     self.repeated += 1
                 try:
-                    answer = await self._attempt(link, make)
+                    exchange = await self._send(link, make)
+                    answer = await exchange.wait(ATTEMPT_TIMEOUT_S)
+                    exchange = None
                 except (UnavailableError, OverloadedError) as error:
                     problem = error
                     await self._move_on(link, str(error))
@@ -112,6 +117,8 @@ class Caller:
                     await self._move_on(link, str(problem))
                 else:
                     raise in_view_of(doubt, problem)
+        if exchange is not None and exchange.may_be_done:
+            doubt = OutcomeUnknownError(f"{link.address}: no answer in time")
         if doubt is not None:
             raise OutcomeUnknownError(f"gave up after {timeout_s:g} s: {doubt}")
         raise UnavailableError(
@@ -119,11 +126,10 @@ class Caller:
             + (f": {problem}" if problem else "")
         )
 
-    async def _attempt(self, link: Link, make: Callable[[FrameworkId], Call]) -> Answer:
+    async def _send(self, link: Link, make: Callable[[FrameworkId], Call]) -> Exchange:
         connection = await self._client.connection(link.address)
         data = encode_call_request(link, make(link.framework_id))
-        exchange = await connection.post(data)
-        return await exchange.wait(ATTEMPT_TIMEOUT_S)
+        return await connection.post(data)
 
     async def _move_on(self, link: Link, reason: str) -> None:
         link.suspect(reason)

@@ -37,6 +37,11 @@ class Exchange:
     problem: RaftLeaderError | None = None
     done: trio.Event = attrs.field(factory=trio.Event)
 
+    @property
+    def may_be_done(self) -> bool:
+        """It was sent, and nothing says that it was not taken."""
+        return self.is_sent and (self.problem is None or not self.problem.definite)
+
     async def wait(self, timeout_s: float) -> Answer:
         """The answer.
 

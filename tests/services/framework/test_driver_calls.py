@@ -138,6 +138,17 @@ async def test_call_raises_unavailable_when_no_leader_comes(
         assert trio.current_time() - start_s == 5.0
 
 
+async def test_call_raises_outcome_unknown_when_its_time_ends_before_its_answer_comes(
+    autojump_clock, cluster, recorder
+):
+    async with cluster.driver(recorder, "a", call_timeout_s=2.0) as driver:
+        cluster["a"].role = "deaf"
+        start_s = trio.current_time()
+        with pytest.raises(OutcomeUnknownError, match="no answer in time"):
+            await driver.kill("t-1")
+        assert trio.current_time() - start_s == 2.0
+
+
 async def test_call_raises_outcome_unknown_when_it_may_have_been_taken(
     autojump_clock, cluster, recorder
 ):
