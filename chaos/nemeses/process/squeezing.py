@@ -24,7 +24,7 @@ from chaos.nemeses.wounds import HealedBy
 CPU_SHARES = (0.02, 0.1)
 """Of one processor, least and most: with the most a leader node is late all the time,
 with the least it misses its heartbeats."""
-MEMORY_BYTES = (512 << 10, 6 << 20)
+MEMORY_BYTES = (256 << 10, 2 << 20)
 """Beyond what the process has already. The least is used up by reading and writing
 files alone."""
 _CONTROLLERS = {Fault.CPU_SQUEEZE: "cpu", Fault.MEMORY_SQUEEZE: "memory"}
