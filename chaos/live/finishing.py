@@ -17,6 +17,7 @@ from chaos.live.run_file import FINAL, write_json
 from chaos.live.seams import World
 from chaos.live.settled import settled_workloads
 from raftleader.cli.exit_codes import one_line
+from raftleader.errors import RaftLeaderError
 
 LEADER_CALLS = (
     "GET_STATE",
@@ -26,8 +27,9 @@ LEADER_CALLS = (
     "GET_OPERATIONS",
 )
 LISTS = ("frameworks", "agents", "tasks", "offers")
-DOCUMENT_TIMEOUT_S = 10.0
-"""Of one document; the leader of so small a cluster answers within milliseconds."""
+DOCUMENT_TIMEOUT_S = 20.0
+"""Of one document; the leader of so small a cluster answers within milliseconds, if
+there is one."""
 POLL_S = 0.2
 
 Ask = Callable[[], Awaitable[Any]]
@@ -101,11 +103,16 @@ class Finishing:
                 nursery.start_soon(cluster.stop, name)
 
     async def _save(self, file: str, ask: Ask) -> None:
-        try:
-            with trio.fail_after(DOCUMENT_TIMEOUT_S):
-                document = await ask()
-        except Exception as error:  # what can be read must be read nevertheless
-            words = one_line(error) or type(error).__name__
-            self.problems.append(f"{FINAL}/{file} could not be read: {words}")
-            return
-        write_json(self.world.folder / FINAL / file, document)
+        """Asked again while it does not work: an election may come in between."""
+        problem = f"no answer within {DOCUMENT_TIMEOUT_S:g} s"
+        with trio.move_on_after(DOCUMENT_TIMEOUT_S):
+            while True:
+                try:
+                    document = await ask()
+                except (RaftLeaderError, ValueError, OSError) as error:
+                    problem = one_line(error)
+                    await trio.sleep(POLL_S)
+                else:
+                    write_json(self.world.folder / FINAL / file, document)
+                    return
+        self.problems.append(f"{FINAL}/{file} could not be read: {problem}")

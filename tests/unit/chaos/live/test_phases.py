@@ -202,7 +202,7 @@ async def test_a_signal_cuts_the_faults_short_and_the_run_is_finished(
         run.cut_short.set()
     assert run.outcome.ending is Ending.CUT_SHORT
     assert run.nemesis.healed == run.nemesis.injected
-    assert trio.current_time() < at_s + 10.0
+    assert trio.current_time() < at_s + 30.0
     carried_out = run.outcome.judged()[-1]
     assert carried_out.verdict is Verdict.UNKNOWN
     assert carried_out.problems[0].text == "cut short: a signal was received"
