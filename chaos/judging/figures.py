@@ -6,6 +6,7 @@ import logging
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import TypeVar
 
 import attrs
@@ -21,11 +22,14 @@ from chaos.judging.judgement import (
     OpFigures,
     Recovery,
 )
+from chaos.live.atlas import COURSES, Strain
+from chaos.live.faults import Fault
 from chaos.workloads.catalog import KINDS
 
 SECOND_NS = 1_000_000_000
 AFTERMATH_NS = 10 * SECOND_NS
 """A fault is answerable for what happens so long after its end."""
+_FAULTS = frozenset(fault.value for fault in Fault)
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -143,20 +147,17 @@ def _longest_s(done: list[Operation], began_ns: int, ended_ns: int) -> float:
 
 
 def recoveries(evidence: Evidence) -> Iterator[tuple[str, Recovery]]:
-    """By class of faults. Only faults that hit who led then took the leader away; of
-    those, the next reign of another term ends the time without one."""
-    known = reigns(evidence)
+    """By class of faults that take nodes away; bad weather is none."""
     offered = _offered(evidence)
-    by_class: dict[str, list[FaultWindow]] = defaultdict(list)
-    for fault in evidence.faults:
-        by_class[fault.name].append(fault)
-    for name, faults in sorted(by_class.items()):
+    ended = _reigns_ended(evidence)
+    for name in sorted({one.name for one in evidence.faults}):
+        if _is_weather(name):
+            continue
         leader_s: list[float] = []
         commit_s: list[float] = []
         offer_s: list[float] = []
-        for fault in faults:
-            reign = _next_reign(evidence, fault, known)
-            if reign is None:
+        for fault, reign in ended:
+            if fault.name != name:
                 continue
             leader_s.append(_since(fault, reign.at_ns))
             begun = evidence.facts.leaders.get(reign.term)
@@ -171,7 +172,7 @@ def recoveries(evidence: Evidence) -> Iterator[tuple[str, Recovery]]:
         yield (
             name,
             Recovery(
-                count=len(faults),
+                count=sum(one.name == name for one in evidence.faults),
                 to_leader_s=tuple(leader_s),
                 to_commit_s=tuple(commit_s),
                 to_reoffer_s=tuple(offer_s),
@@ -179,21 +180,27 @@ def recoveries(evidence: Evidence) -> Iterator[tuple[str, Recovery]]:
         )
 
 
-def _next_reign(
-    evidence: Evidence, fault: FaultWindow, known: list[Reign]
-) -> Reign | None:
-    place = bisect_right(known, fault.began_ns, key=lambda one: one.at_ns)
-    if place == 0 or place == len(known):
-        return None
-    before, after = known[place - 1], known[place]
-    until_ns = (fault.ended_ns or evidence.ended_ns) + AFTERMATH_NS
-    if (
-        before.node not in fault.targets
-        or after.term <= before.term
-        or after.at_ns > until_ns
-    ):
-        return None
-    return after
+def _is_weather(name: str) -> bool:
+    course = COURSES.get(Fault(name)) if name in _FAULTS else None
+    return course is not None and course.strain is Strain.WEATHER
+
+
+def _reigns_ended(evidence: Evidence) -> list[tuple[FaultWindow, Reign]]:
+    """Faults that ended a reign, and the next one: of those that hit who led, while it
+    led, the last before another term began."""
+    found: list[tuple[FaultWindow, Reign]] = []
+    for before, after in pairwise(reigns(evidence)):
+        guilty = [
+            fault
+            for fault in evidence.faults
+            if before.node in fault.targets
+            and not _is_weather(fault.name)
+            and before.at_ns <= fault.began_ns <= after.at_ns
+            and after.at_ns <= (fault.ended_ns or evidence.ended_ns) + AFTERMATH_NS
+        ]
+        if guilty and after.term > before.term:
+            found.append((guilty[-1], after))
+    return found
 
 
 def _offered(evidence: Evidence) -> list[int]:

@@ -65,6 +65,8 @@ class LogFacts:
         answered_offers: By offer, the first entry with an ACCEPT or DECLINE of it.
         states: By task, (index, state) each time that it changed.
         agents: By task, where it was launched.
+        done: What was taken, and not refused: ("launch", task id), ("kill", task id),
+            ("acknowledge", uuid).
         orphans: By uuid, the task of an update that belongs to no row.
         acknowledged: By uuid, the first entry that acknowledges it.
         kills: By task id, the first entry that asks for its end.
@@ -83,6 +85,7 @@ class LogFacts:
     updates: dict[bytes, LoggedUpdate] = attrs.field(factory=dict)
     orphans: dict[bytes, TaskKey] = attrs.field(factory=dict)
     states: dict[TaskKey, list[tuple[int, TaskState]]] = attrs.field(factory=dict)
+    done: set[tuple[str, object]] = attrs.field(factory=set)
     agents: dict[TaskKey, AgentId] = attrs.field(factory=dict)
     acknowledged: dict[bytes, int] = attrs.field(factory=dict)
     kills: dict[TaskId, int] = attrs.field(factory=dict)
@@ -144,6 +147,8 @@ class LogFacts:
         outcome: Outcome,
     ) -> None:
         self.leaders.setdefault(term, (str(entry.node), index))
+        if isinstance(outcome, Accepted):
+            self.done.update(_names_of(command))
         match command:
             case c.AcceptOffers():
                 for offer_id in command.offer_ids:
@@ -226,6 +231,19 @@ class LogFacts:
         if not before and not during:
             return None
         return all([*before[-1:], *during])
+
+
+def _names_of(command: c.Command) -> Iterator[tuple[str, object]]:
+    match command:
+        case c.AcceptOffers():
+            for task_id in launched_by(command):
+                yield "launch", task_id
+        case c.KillTask():
+            yield "kill", command.task_id
+        case c.AcknowledgeUpdate():
+            yield "acknowledge", command.uuid
+        case _:
+            return
 
 
 def launched_by(command: c.AcceptOffers) -> Iterator[TaskId]:

@@ -147,9 +147,7 @@ def doubts_resolved(evidence: Evidence) -> Seen:
     for key, deed in deeds(evidence).items():
         checked += 1
         has_failed = all(one.type is OpType.FAIL for one in deed.attempts)
-        if has_failed and isinstance(key, tuple) and key[0] == "launch":
-            if not any(_rows_of(facts, key[1])):
-                continue
+        if has_failed and key in facts.done:
             first = deed.attempts[0]
             text = f"{deed.name} failed for certain, and is in the log"
             problems.append(_of(first, f"{text}: {first.error}", deed.index))
@@ -160,12 +158,6 @@ def doubts_resolved(evidence: Evidence) -> Seen:
             text = f"task {task_id} was launched by {', '.join(sorted(rows))}"
             problems.append(Problem(text=text, index=entries[-1][0]))
     return Seen.of(checked, problems)
-
-
-def _rows_of(facts: LogFacts, task_id: TaskId) -> Iterator[tuple[str, str]]:
-    for _, framework_id in facts.launches.get(task_id, ()):
-        if (framework_id, task_id) in facts.states:
-            yield framework_id, task_id
 
 
 def _end_ns(operation: Operation) -> int:

@@ -72,14 +72,15 @@ def _too_little_work(evidence: Evidence, window: Window) -> Iterator[str]:
 
 
 def _too_few_faults(evidence: Evidence) -> Iterator[str]:
-    """Classes of the schedule must have been made, or their record says why not."""
+    """Classes of the schedule must have been made, or it is said why not."""
     known = Counter(
         one.fault
         for one in evidence.fault_records
         if one.phase in (FaultPhase.INJECT, FaultPhase.IMPOSSIBLE)
     )
     scheduled = {one["fault"] for one in evidence.run.get("schedule", [])}
-    for fault in sorted(scheduled - set(known)):
+    left_out = {one["fault"] for one in evidence.run.get("left_out", [])}
+    for fault in sorted(scheduled - left_out - set(known)):
         yield f"{fault} was on, and was not made"
     if scheduled and not any(
         one.phase is FaultPhase.INJECT for one in evidence.fault_records

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import attrs
 
 from chaos.checkers.offers_known import offers_known
-from chaos.history.records import Happening, OpType
+from chaos.history.records import Happening
 from chaos.judging.check import Seen, check
 from chaos.judging.evidence import Evidence
 from chaos.judging.judgement import Problem
@@ -68,15 +68,16 @@ def _differences(evidence: Evidence) -> Iterator[Problem]:
     facts, end = evidence.facts, evidence.phases.get("end")
     ended_ns = end.began_ns if end is not None else evidence.ended_ns
     in_log: dict[str, set[str]] = defaultdict(set)
+    tried = _tried(evidence)
     moving: set[str] = set()
     for offer_id, offer in facts.offers.items():
         changed = max(offer.made, offer.ended or 0)
         if facts.at_ns[changed] > ended_ns - NEWS_NS:
             moving.add(offer_id)
-        elif offer.ended is None:
+        elif offer.ended is None and offer_id not in tried:
             in_log[offer.framework_id].add(offer_id)
     held: dict[str, set[str]] = {}
-    for hands in _hands(evidence, ended_ns).values():
+    for hands in _hands(evidence, ended_ns, tried).values():
         if hands.is_connected:
             mine = held.setdefault(hands.framework_id, set())
             mine.update(set(hands.held) - moving)
@@ -84,11 +85,9 @@ def _differences(evidence: Evidence) -> Iterator[Problem]:
         yield Problem(text=text, at_ns=ended_ns)
 
 
-def _hands(evidence: Evidence, until_ns: int) -> dict[str, _Hands]:
-    """Of each workload, at that time. Offers that it answered, or may have, are not
-    in its hands."""
+def _hands(evidence: Evidence, until_ns: int, tried: set[str]) -> dict[str, _Hands]:
+    """Of each workload, at that time, but for offers that it tried to use."""
     found: dict[str, _Hands] = {}
-    answered = _answered(evidence)
     for one in evidence.happenings:
         if one.at_ns > until_ns:
             break
@@ -108,7 +107,7 @@ def _hands(evidence: Evidence, until_ns: int) -> dict[str, _Hands]:
                 if value.get("instance", hands.instance) == hands.instance:
                     hands.is_connected = False
             case "offer" if value["instance"] == hands.instance:
-                if value["id"] not in answered:
+                if value["id"] not in tried:
                     hands.held[value["id"]] = None
             case "rescinded" if value["instance"] == hands.instance:
                 hands.held.pop(value["id"], None)
@@ -117,11 +116,13 @@ def _hands(evidence: Evidence, until_ns: int) -> dict[str, _Hands]:
     return found
 
 
-def _answered(evidence: Evidence) -> set[str]:
+def _tried(evidence: Evidence) -> set[str]:
+    """Offers that somebody tried to use or to give back. Even if that failed for
+    certain, it has a reason to think that they are gone."""
     return {
         offer_id
         for one in evidence.operations
-        if one.f in ("accept", "decline") and one.type is not OpType.FAIL
+        if one.f in ("accept", "decline")
         for offer_id in one.value["offer_ids"]
     }
 
