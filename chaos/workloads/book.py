@@ -11,6 +11,8 @@ import attrs
 from raftleader.protocol.ids import AgentId, TaskId
 from raftleader.protocol.tasks import TaskInfo, TaskState, TaskStatus
 
+NOWHERE = frozenset({TaskState.UNKNOWN, TaskState.GONE})
+"""What a leader answers of a task that it has no row of."""
 ENDED_MAX = 5_000
 """Ended tasks remembered: as many as a leader remembers."""
 
@@ -105,8 +107,13 @@ class TaskBook:
         ours launched it.
         """
         task = self.tasks.get(status.task_id)
-        if status.state is TaskState.UNKNOWN:
-            if task is not None and task.launch is Launch.DOUBTFUL:
+        launch = task.launch if task is not None else None
+        is_nowhere = status.uuid is None and status.state in NOWHERE
+        if is_nowhere and (
+            status.state is TaskState.UNKNOWN or launch is not Launch.ACCEPTED
+        ):
+            # The leader knows nothing of it: its launch was lost, or is still to come.
+            if launch is Launch.DOUBTFUL:
                 del self.tasks[status.task_id]
             return None
         if task is None:

@@ -90,6 +90,26 @@ def test_unknown_ends_only_what_is_doubtful(
     assert bool(book.left()) is is_left
 
 
+def test_a_task_that_is_not_there_yet_has_not_ended(book: TaskBook) -> None:
+    # Its ACCEPT is on its way, or will be repeated; then it may be refused.
+    assert book.heard(status(TaskState.GONE, uuid=None), 6) is None
+    assert book.tasks[T1].launch is Launch.ASKED
+    book.heard(status(TaskState.DROPPED), 7)
+    assert book.ended == {T1: TaskState.DROPPED}
+
+
+def test_a_task_in_doubt_that_is_not_there_is_forgotten(book: TaskBook) -> None:
+    book.doubted([T1])
+    assert book.heard(status(TaskState.GONE, uuid=None), 6) is None
+    assert T1 not in book.tasks
+
+
+def test_a_task_that_was_there_and_is_gone_has_ended(book: TaskBook) -> None:
+    book.accepted([T1])
+    book.heard(status(TaskState.GONE, uuid=None), 6)
+    assert book.ended == {T1: TaskState.GONE}
+
+
 def test_news_of_a_task_show_that_it_was_launched(book: TaskBook) -> None:
     book.doubted([T1])
     book.heard(status(TaskState.STAGING, uuid=None), 6)

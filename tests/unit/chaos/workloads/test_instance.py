@@ -378,3 +378,17 @@ def test_being_taken_over_is_told_from_other_ends() -> None:
     assert is_taken_over(ENDED)
     assert not is_taken_over(FrameworkEndedError("Framework has been removed"))
     assert not is_taken_over(REFUSED)
+
+
+async def test_a_refused_launch_may_be_forgotten(
+    make: Make, autojump_clock: trio.testing.MockClock
+) -> None:
+    framework = make()
+
+    async def work(instance: Instance) -> None:
+        await instance.update(instance.driver, status(TaskState.DROPPED))
+        await instance.update(instance.driver, status(TaskState.GONE, None))
+
+    framework.book.asked([TASK], 0)
+    await framework.run(work)
+    assert framework.told("impossible") == []
