@@ -24,7 +24,7 @@ from raftleader.protocol.ids import FrameworkId, TaskKey
 from raftleader.protocol.tasks import TaskStatus
 from raftleader.state.cluster import ClusterState
 from raftleader.state.commands import Entry, decode_entry
-from raftleader.state.outcomes import Applied
+from raftleader.state.outcomes import Applied, Refusal, Rejected
 from raftleader.state.snapshot import digest
 
 DIGEST_EVERY = 16
@@ -101,6 +101,10 @@ class LogJudge:
     ) -> Iterator[Problem]:
         """The next entry, whoever applied it, and the state after it. None is one that
         cannot be read."""
+        for text in self.deposed.applied(entry, term, applied):
+            yield DeposedHarmless.name, text
+        if entry is not None and _is_fenced(applied):
+            entry = None
         touched = applied.touched
         for text in self.offers.applied(entry, state):
             yield OffersAccounted.name, text
@@ -111,14 +115,20 @@ class LogJudge:
         self.updates.applied(touched.tasks, touched.frameworks, state)
         for text in self.deadlines.applied(entry, state, now_s):
             yield DeadlinesDurable.name, text
-        for text in self.deposed.applied(entry, term, applied):
-            yield DeposedHarmless.name, text
         for text in self.quota.applied(entry, touched.offers, state):
             yield QuotaKept.name, text
 
     def everything(self, state: ClusterState) -> list[Problem]:
         """Whatever the state says that cannot be. Looks at every row."""
         return _named(NoResourceTwice.name, self.resources.everything(state))
+
+
+def _is_fenced(applied: Applied) -> bool:
+    """Whether it came from a leader of another term, and nothing of it was done."""
+    return any(
+        isinstance(one, Rejected) and one.refusal is Refusal.STALE_TERM
+        for one in applied.outcomes
+    )
 
 
 def _decoded(data: bytes) -> Entry | None:
