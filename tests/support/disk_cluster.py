@@ -33,12 +33,14 @@ async def open_leaders(
     kind: str,
     *,
     engine: str = "raft",
-    environment: dict[str, dict[str, str]] | None = None,
+    has_clocks: bool = False,
 ) -> AsyncIterator[World]:
     """Three of them, ready, without agents."""
     journal, network = MemoryJournal(), PlainNetwork()
     names = node_names("leader", 3)
-    options = LiveOptions(leaders=3, agents=0, engine=engine, snapshot_entries=40)
+    options = LiveOptions(
+        leaders=3, agents=0, engine=engine, snapshot_entries=40, has_clocks=has_clocks
+    )
     async with (
         open_disks(kind, names, folder) as disks,
         open_live_cluster(options, network, disks, journal, folder) as cluster,
@@ -54,15 +56,25 @@ async def open_leaders(
 
 
 async def answer_weights(cluster: Cluster, first: int, count: int) -> dict[str, float]:
-    """Set so many weights, each by a call of its own; those that were answered."""
+    """Set so many weights, each by a call of its own, again until it is answered."""
     answered: dict[str, float] = {}
-    for number in range(first, first + count):
-        infos = [{"role": f"role-{number}", "weight": float(number)}]
-        await cluster.operator(
-            {"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": infos}}
-        )
-        answered[f"role-{number}"] = float(number)
+    with trio.fail_after(READY_WITHIN_S):
+        for number in range(first, first + count):
+            while not await _set_weight(cluster, number):
+                await trio.sleep(0.05)
+            answered[f"role-{number}"] = float(number)
     return answered
+
+
+async def _set_weight(cluster: Cluster, number: int) -> bool:
+    """Whether it was answered: where nobody leads just now it may not be."""
+    infos = [{"role": f"role-{number}", "weight": float(number)}]
+    call = {"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": infos}}
+    try:
+        await cluster.operator(call)
+    except RaftLeaderError:
+        return False
+    return True
 
 
 @asynccontextmanager
@@ -74,9 +86,9 @@ async def writing(
 
     async def write() -> None:
         for number in itertools.count(first):
-            try:
-                answered.update(await answer_weights(cluster, number, 1))
-            except RaftLeaderError:
+            if await _set_weight(cluster, number):
+                answered[f"role-{number}"] = float(number)
+            else:
                 await trio.sleep(0.05)
 
     async with trio.open_nursery() as nursery:

@@ -12,6 +12,7 @@ import trio
 from chaos.live.faults import Fault, Injection
 from chaos.live.seams import Cluster, World
 from chaos.nemeses.clock.environment import (
+    THREADS_VARIABLE,
     TRUE_TIME,
     WALL_ONLY_VARIABLE,
     offset_file,
@@ -79,10 +80,11 @@ async def _restart_all(cluster: Cluster, rates: Mapping[str, str | None]) -> Non
             await cluster.stop(node)
             environment = cluster.node(node).environment
             if rate is None:
-                environment[WALL_ONLY_VARIABLE] = "1"
+                environment |= {WALL_ONLY_VARIABLE: "1", THREADS_VARIABLE: "0"}
                 write_offset(offset_file(cluster, node), TRUE_TIME)
             else:
                 environment.pop(WALL_ONLY_VARIABLE, None)
+                environment[THREADS_VARIABLE] = "1"
                 write_offset(offset_file(cluster, node), f"{TRUE_TIME} x{rate}")
         finally:
             cluster.release(node)
