@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import msgspec
@@ -153,3 +154,15 @@ def test_run_is_invalid_when_a_node_wrote_a_traceback(tmp_path: Path) -> None:
     assert found.verdict is Verdict.INVALID
     (problem,) = found.problems
     assert problem.text == "leader-1 wrote a traceback: ValueError: bad frame"
+
+
+def test_run_of_usual_length_is_judged_within_seconds(tmp_path: Path) -> None:
+    """A tenth of 30,000 entries and 100,000 records, which may take 30 s."""
+    folder = make_synthetic_run(tmp_path, 1, seconds=20.0)
+    began = time.process_time()
+
+    figures = judge(folder).figures
+
+    assert time.process_time() - began < 3.0
+    assert figures.entries > 2500
+    assert figures.records > 5000
