@@ -14,6 +14,7 @@ from markupsafe import Markup
 from chaos.judging.judgement import Problem
 from chaos.reports.diagram_events import Event, Excerpt, Kind, excerpt
 from chaos.reports.material import MS, Material
+from chaos.reports.panels.roles import LEADER, WORDS, stretches
 from chaos.reports.svg import element, text
 from chaos.results import Verdict
 
@@ -23,7 +24,9 @@ APART_NS = 200 * MS
 ROW = 20.0
 HEAD = 34.0
 TIMES = 84.0
-LANE = 168.0
+LANE_MIN, LANE_MAX = 118.0, 190.0
+WIDTH = 1120.0
+"""Of a page in a usual window; many lanes are narrow, and more yet are scrolled to."""
 MARGIN = 24.0
 GAP_NS = 50 * MS
 GAP = 14.0
@@ -93,18 +96,20 @@ def draw(material: Material, problem: Problem, checker: str, name: str) -> Diagr
 
 
 def _picture(found: Excerpt, at_ns: int, material: Material) -> Markup:
+    room = (WIDTH - TIMES - 2 * MARGIN) / max(1, len(found.lanes) + 0.5)
+    wide = min(max(room, LANE_MIN), LANE_MAX)
     xs = {
-        lane: TIMES + MARGIN + (place + 0.5) * LANE
+        lane: TIMES + MARGIN + (place + 0.5) * wide
         for place, lane in enumerate(found.lanes)
     }
     ys, gaps, height = _rows(found.events)
-    right = TIMES + MARGIN + len(found.lanes) * LANE
+    right = TIMES + MARGIN + len(found.lanes) * wide
     width = (
         max([right, *(_right_end(event, xs, right) for event in found.events)]) + MARGIN
     )
     parts = []
     for lane, x in xs.items():
-        kind = material.kinds.get(lane, "")
+        kind = material.kinds.get(lane) or _role(material, lane, found.began_ns)
         parts.append(text(lane, x=x, y=14, class_="lane-name"))
         if kind:
             parts.append(text(kind, x=x, y=27, class_="lane-kind"))
@@ -127,6 +132,15 @@ def _picture(found: Excerpt, at_ns: int, material: Material) -> Markup:
         viewBox=f"0 0 {width:.0f} {height + 8:.0f}",
         role="img",
     )
+
+
+def _role(material: Material, lane: str, at_ns: int) -> str:
+    """What a leader node was when the diagram begins; empty for other lanes."""
+    for one in stretches(material, lane):
+        if one.began_ns <= at_ns < one.ended_ns:
+            term = f" term {one.term}" if one.term else ""
+            return f"{WORDS[one.role]}{term}" if one.role == LEADER else WORDS[one.role]
+    return ""
 
 
 def _rows(events: list[Event]) -> tuple[list[float], list[tuple[float, int]], float]:
@@ -155,7 +169,7 @@ def _right_end(event: Event, xs: dict[str, float], right: float) -> float:
 
 def _is_narrow(event: Event, xs: dict[str, float]) -> bool:
     """The words have no room above the arrow, and go behind it."""
-    room = abs(xs[event.to] - xs[event.lane]) - 2 * BESIDE
+    room = abs(xs[event.to] - xs[event.lane]) - 3 * BESIDE
     return len(event.text) * LETTER > room
 
 
@@ -166,7 +180,7 @@ def _drawn(event: Event, y: float, xs: dict[str, float], width: float) -> Markup
     x = xs.get(event.lane, TIMES + MARGIN)
     if event.to in xs and event.to != event.lane:
         return _arrow(event, y, xs)
-    name = kind.value
+    name, own = kind.value, " own" if event.is_own else ""
     if kind in (Kind.CALL, Kind.ANSWER, Kind.FAILURE, Kind.DOUBT):
         mark = element("circle", cx=x, cy=y, r=3.5, class_=f"mark {name}")
     elif kind is Kind.APPLY:
@@ -184,9 +198,9 @@ def _drawn(event: Event, y: float, xs: dict[str, float], width: float) -> Markup
             rx=4,
             class_=f"pill {name}",
         )
-        words = text(event.text, x=x + 2, y=y + 4, class_=f"words {name}")
+        words = text(event.text, x=x + 2, y=y + 4, class_=f"words {name}{own}")
         return element("g", pill, words)
-    words = text(event.text, x=x + BESIDE, y=y + 4, class_=f"words {name}")
+    words = text(event.text, x=x + BESIDE, y=y + 4, class_=f"words {name}{own}")
     return element("g", mark, words)
 
 
@@ -194,7 +208,7 @@ def _arrow(event: Event, y: float, xs: dict[str, float]) -> Markup:
     client, node = xs[event.lane], xs[event.to]
     begin, end = (client, node) if event.kind is Kind.CALL else (node, client)
     way = 1 if end > begin else -1
-    name = event.kind.value
+    name, own = event.kind.value, " own" if event.is_own else ""
     shaft = element("path", class_=f"shaft {name}", d=f"M{begin} {y}H{end - 6 * way}")
     head = element(
         "path",
@@ -202,11 +216,15 @@ def _arrow(event: Event, y: float, xs: dict[str, float]) -> Markup:
         d=f"M{end} {y}l{-8 * way} -4v8Z",
     )
     if _is_narrow(event, xs):
-        x = max(begin, end) + BESIDE
-        words = text(event.text, x=x, y=y + 4, class_=f"words {name}")
+        words = text(
+            event.text,
+            x=max(begin, end) + BESIDE,
+            y=y + 4,
+            class_=f"words {name}{own}",
+        )
     else:
-        middle = (begin + end) / 2
-        words = text(event.text, x=middle, y=y - 4, class_=f"words {name} middle")
+        x = min(begin, end) + 2 * BESIDE
+        words = text(event.text, x=x, y=y - 4, class_=f"words {name}{own}")
     return element("g", shaft, head, words)
 
 

@@ -12,6 +12,7 @@ from chaos.history.queries import workload_of
 from chaos.history.records import OpType
 from chaos.judging.judgement import Problem
 from chaos.reports.material import MS, Material
+from chaos.reports.panels.roles import leader_names
 from raftleader.errors import InvalidInputError
 from raftleader.state.commands import decode_entry
 
@@ -19,7 +20,9 @@ AROUND_NS = 400 * MS
 EVENTS_MAX = 70
 CLIENTS_MAX = 4
 """Lanes of workloads: a person cannot follow more."""
-LONG = 60
+LONG, LONG_OWN = 60, 110
+OWN = 5
+"""Weight of what the problem is about."""
 
 
 class Kind(enum.Enum):
@@ -37,10 +40,18 @@ class Kind(enum.Enum):
     PROBLEM = "problem"
 
 
+OF_CLIENTS = (Kind.CALL, Kind.ANSWER, Kind.FAILURE, Kind.DOUBT, Kind.TOLD)
+
+
 @attrs.frozen(kw_only=True)
 class Event:
-    """On a lane, or from one to another. ``weight``: what is kept if there are too
-    many; ``begin`` and ``end`` are indexes of entries that are applied."""
+    """On a lane, or from one to another.
+
+    Attributes:
+        weight: What is kept if there are too many.
+        indexes: Of entries that are applied, the first and the last.
+        alike: Neighbours of which this is equal are one, of ``count``.
+    """
 
     at_ns: int
     kind: Kind
@@ -49,6 +60,13 @@ class Event:
     to: str = ""
     weight: int = 0
     indexes: tuple[int, int] | None = None
+    alike: str = ""
+    count: int = 1
+
+    @property
+    def is_own(self) -> bool:
+        """It is of the very process or entry that the problem is about."""
+        return self.weight >= OWN
 
 
 @attrs.frozen(kw_only=True)
@@ -76,8 +94,8 @@ def excerpt(material: Material, problem: Problem) -> Excerpt:
         *_told(material, began_ns, ended_ns),
     ]
     events.sort(key=lambda event: (event.at_ns, event.lane))
-    events = _of_few_clients(material, problem, events)
-    joined = join_applied(events)
+    events = _of_few_clients(problem, events)
+    joined = join_alike(join_applied(events))
     kept = sorted(joined, key=lambda one: (-one.weight, abs(one.at_ns - at_ns)))
     left_out = max(0, len(kept) - EVENTS_MAX)
     kept = sorted(kept[:EVENTS_MAX], key=lambda event: event.at_ns)
@@ -112,10 +130,12 @@ def _calls(
         last_ns = one.ended_ns if one.ended_ns is not None else material.ended_ns
         if one.began_ns > ended_ns or last_ns < began_ns:
             continue
-        weight = 2 * (one.process == problem.node) + (not one.is_ok)
+        is_own = one.process == problem.node
+        weight = OWN if is_own else int(not one.is_ok)
         node = material.node_of(one.node) if one.node else ""
         about = f"{one.f} {one.key}".strip()
-        if began_ns <= one.began_ns:
+        # How it began is told of what the problem is about, however long ago.
+        if began_ns <= one.began_ns or (is_own and last_ns <= ended_ns):
             yield Event(
                 at_ns=one.began_ns,
                 kind=Kind.CALL,
@@ -123,6 +143,7 @@ def _calls(
                 to=node,
                 text=about,
                 weight=weight,
+                alike="" if is_own else one.f,
             )
         if one.ended_ns is not None and one.ended_ns <= ended_ns:
             word = one.error or one.type.value
@@ -131,8 +152,9 @@ def _calls(
                 kind=kinds[one.type],
                 lane=one.workload,
                 to=node,
-                text=short(f"{about}: {word}"),
+                text=short(f"{about}: {word}", LONG_OWN if is_own else LONG),
                 weight=weight,
+                alike="" if is_own else f"{one.f}: {word}",
             )
 
 
@@ -141,10 +163,8 @@ def _applied(
 ) -> Iterator[Event]:
     wanted = problem.index
     for entry in material.stream.entries:
-        if not began_ns <= entry.at_ns <= ended_ns and entry.index != wanted:
-            continue
         is_wanted = entry.index == wanted
-        if is_wanted and not began_ns <= entry.at_ns <= ended_ns:
+        if not is_wanted and not began_ns <= entry.at_ns <= ended_ns:
             continue
         text = f"applies {entry.index}"
         if is_wanted:
@@ -154,7 +174,7 @@ def _applied(
             kind=Kind.APPLY,
             lane=entry.node,
             text=text,
-            weight=4 if is_wanted else 0,
+            weight=OWN if is_wanted else 0,
             indexes=None if is_wanted else (entry.index, entry.index),
         )
 
@@ -252,11 +272,28 @@ def join_applied(events: Iterable[Event]) -> list[Event]:
     return found
 
 
-def _of_few_clients(
-    material: Material, problem: Problem, events: Sequence[Event]
-) -> list[Event]:
+def join_alike(events: Iterable[Event]) -> list[Event]:
+    """Calls of one kind, or answers, that follow upon each other are one."""
+    found: list[Event] = []
+    for event in events:
+        last = found[-1] if found else None
+        if (
+            last is not None
+            and event.alike
+            and (last.kind, last.lane, last.to, last.alike)
+            == (event.kind, event.lane, event.to, event.alike)
+        ):
+            count = last.count + 1
+            words = short(f"{count} x {event.alike}")
+            found[-1] = attrs.evolve(last, count=count, text=words)
+        else:
+            found.append(event)
+    return found
+
+
+def _of_few_clients(problem: Problem, events: Sequence[Event]) -> list[Event]:
     """Without the workloads that did least, but never without the problem's own."""
-    clients = Counter(one.lane for one in events if one.kind is Kind.CALL)
+    clients = Counter(one.lane for one in events if one.kind in OF_CLIENTS)
     own = lane_of(problem.node)
     order = sorted(clients, key=lambda name: (name != own, -clients[name], name))
     dropped = set(order[CLIENTS_MAX:])
@@ -266,8 +303,8 @@ def _of_few_clients(
 def _lanes(material: Material, events: Sequence[Event]) -> list[str]:
     """Workloads, then leader nodes, then agents; each in order of name."""
     named = {name for event in events for name in (event.lane, event.to)} - {""}
-    leaders = {life.node for life in material.stream.lives}
-    leaders |= {sample.node for sample in material.samples}
+    leaders = set(leader_names(material))
+    named |= leaders
     clients = {workload_of(one.process) for one in material.operations}
 
     def place(name: str) -> tuple[int, str]:
@@ -278,6 +315,6 @@ def _lanes(material: Material, events: Sequence[Event]) -> list[str]:
     return sorted(named, key=place)
 
 
-def short(text: str) -> str:
+def short(text: str, most: int = LONG) -> str:
     """Cut off, if it is long."""
-    return text if len(text) <= LONG else f"{text[: LONG - 1]}…"
+    return text if len(text) <= most else f"{text[: most - 1]}…"

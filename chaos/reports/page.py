@@ -9,6 +9,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from chaos.live.run_file import HISTORY, RUN
 from chaos.reports.diagram import diagrams_of
 from chaos.reports.material import MS, Material, read_material
 from chaos.reports.panels.allocation import allocation_panels
@@ -91,6 +92,9 @@ def content_of(material: Material) -> dict[str, Any]:
         "machine": material.rows("machine"),
         "nodes": node_rows(material),
         "data": as_script({"operations": line.marks, "accounts": allocation.data}),
+        "files": [
+            name for name in (RUN, HISTORY) if (material.folder / name).is_file()
+        ],
         "version": material.text("raftleader"),
     }
 
@@ -130,7 +134,7 @@ def facts(material: Material) -> list[tuple[str, str]]:
     if material.records:
         add("duration", seconds(material.span_ms / 1000))
     if isinstance(asked.get("for_s"), int | float):
-        add("of that with faults", f"{asked['for_s']:g} s asked for")
+        add("faults for", f"{asked['for_s']:g} s")
     add("engine", asked.get("engine"))
     sizes = [
         f"{asked[key]} {key}"

@@ -14,10 +14,11 @@ NICE = (1, 2, 5, 10)
 
 @attrs.frozen(kw_only=True)
 class Label:
-    """``at``: pixels from the top, or a place on the axis."""
+    """``at``: pixels from the top, or a place on the axis. ``more``: a second line."""
 
     at: float
     text: str
+    more: str = ""
 
 
 @attrs.frozen(kw_only=True)

@@ -284,11 +284,20 @@ def _note(detail: Mapping[str, Any], *, is_done: bool) -> str:
         why = detail.get("why")
         return str(why) if why else "the faults were over before it could begin"
     words = [
-        f"{key}: {value}"
+        f"{key.replace('_', ' ')}: {plain(value)}"
         for key, value in sorted(detail.items())
         if key not in ("target", "why")
     ]
     return "; ".join(words)
+
+
+def plain(value: object) -> str:
+    """What a nemesis noted, without brackets."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {plain(inner)}" for key, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(inner) for inner in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def node_rows(material: Material) -> list[NodeRow]:

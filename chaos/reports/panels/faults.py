@@ -14,6 +14,7 @@ from chaos.reports.panels.shading import (
     violations_at,
 )
 from chaos.reports.scales import Label, seconds
+from chaos.reports.tables import plain
 
 LANE = 18.0
 PHASES = 20.0
@@ -103,7 +104,7 @@ def _story(material: Material, fault: FaultWindow) -> str:
     words.append(f"{begin / 1000:.2f} s to {end / 1000:.2f} s")
     if fault.ended_ns is None:
         words.append("nobody saw it healed")
-    words += [f"{key}: {value}" for key, value in sorted(fault.detail.items())]
+    words += [f"{key}: {plain(value)}" for key, value in sorted(fault.detail.items())]
     return "\n".join(words)
 
 

@@ -22,13 +22,17 @@ CELL_PX = 1.0
 BUCKETS = 120
 ENOUGH = 5
 """Operations of a bucket, for a quantile to mean anything."""
+GAP_BUCKETS = 2
+"""A line goes over so many at most: where nothing was done, nothing is known."""
 TICK_PX = 7.0
 
 
 def latency_panel(material: Material, axis: Axis) -> Panel:
     """By the end of the operation. What never ended has no place here."""
     ended = [one for one in material.operations if one.ended_ns is not None]
-    scale = LogScale.of([_took_ms(one) for one in ended], HEIGHT)
+    # What was given up at once says nothing: it must not stretch the scale.
+    told = [one for one in ended if one.type is not OpType.INFO]
+    scale = LogScale.of([_took_ms(one) for one in told or ended], HEIGHT)
     by_type: dict[OpType, list[Point]] = defaultdict(list)
     for one in ended:
         place = (material.ms(one.ended_ns or 0), scale.y(_took_ms(one)))
@@ -42,8 +46,9 @@ def latency_panel(material: Material, axis: Axis) -> Panel:
         path = ticks(shown, TICK_PX) if kind is OpType.INFO else dots(shown)
         paths.append(element("path", class_=f"s-{kind.value} dots", d=path))
     for name, share in (("p50", 0.5), ("p99", 0.99)):
-        points = _quantiles(material, axis, ended, share, scale)
-        paths.append(element("path", class_=f"s-{name} line", d=line(points)))
+        runs = _quantiles(material, axis, ended, share, scale)
+        path = "".join(line(run) for run in runs)
+        paths.append(element("path", class_=f"s-{name} line", d=path))
     never = len(material.operations) - len(ended)
     notes = []
     if hidden:
@@ -90,16 +95,22 @@ def _quantiles(
     ended: Sequence[Operation],
     share: float,
     scale: LogScale,
-) -> list[Point]:
+) -> list[list[Point]]:
+    """A line for each stretch of time in which enough ended ok."""
     width = axis.span / BUCKETS
     buckets: dict[int, list[float]] = defaultdict(list)
     for one in ended:
         if one.is_ok:
             buckets[int(material.ms(one.ended_ns or 0) / width)].append(_took_ms(one))
-    found = []
+    found: list[list[Point]] = []
+    last = -1
     for place, values in sorted(buckets.items()):
-        if len(values) >= ENOUGH:
-            values.sort()
-            value = values[min(len(values) - 1, int(len(values) * share))]
-            found.append(((place + 0.5) * width, scale.y(value)))
+        if len(values) < ENOUGH:
+            continue
+        if not found or place - last > GAP_BUCKETS:
+            found.append([])
+        last = place
+        values.sort()
+        value = values[min(len(values) - 1, int(len(values) * share))]
+        found[-1].append(((place + 0.5) * width, scale.y(value)))
     return found

@@ -7,8 +7,8 @@ from chaos.history.records import OpType
 from chaos.reports.material import MS, Material
 from chaos.reports.panels.panel import Axis, Panel, Series
 from chaos.reports.panels.shading import shades
-from chaos.reports.scales import LinearScale, extremes, seconds
-from chaos.reports.svg import area, element, steps
+from chaos.reports.scales import LinearScale, seconds
+from chaos.reports.svg import Point, area, element, steps
 
 HEIGHT = 130.0
 BUCKETS = 240
@@ -32,11 +32,10 @@ def rates_panel(material: Material, axis: Axis) -> Panel:
             (min(place * bucket_s * 1000, axis.end), scale.y(value))
             for place, value in enumerate(found[kind])
         ]
-        points = extremes(points, buckets=2 * BUCKETS)
         if kind is OpType.OK:
             filled = area(points, floor=HEIGHT, end=axis.end)
             paths.append(element("path", class_="s-ok area", d=filled))
-        drawn = f"{steps(points)}H{axis.end:.0f}" if any(found[kind]) else ""
+        drawn = _above_floor(points, axis)
         paths.append(element("path", class_=f"s-{kind.value} line", d=drawn))
     return Panel(
         id="rates",
@@ -53,3 +52,19 @@ def rates_panel(material: Material, axis: Axis) -> Panel:
         ],
         note=f"Counted by their ends, in steps of {seconds(bucket_s)}.",
     )
+
+
+def _above_floor(points: list[Point], axis: Axis) -> str:
+    """A path of steps, but none where nothing ended: it would hide the axis."""
+    path = ""
+    run: list[Point] = []
+    for x, y in [*points, (axis.end, HEIGHT)]:
+        if y < HEIGHT:
+            run = run or [(x, HEIGHT)]
+            run.append((x, y))
+        elif run:
+            path += steps([*run, (x, HEIGHT)])
+            run = []
+    if run:
+        path += steps([*run, (axis.end, HEIGHT)])
+    return path

@@ -174,7 +174,7 @@ def _without(one: Stretch, others: list[Stretch]) -> Iterator[Stretch]:
         yield attrs.evolve(one, began_ns=began_ns)
 
 
-_WORDS = {
+WORDS = {
     LEADER: "leads",
     FOLLOWER: "follows",
     SEEKING: "knows no leader",
@@ -187,7 +187,7 @@ def _bar(
     material: Material, name: str, one: Stretch, top: float, height: float
 ) -> Overlay:
     begin, end = material.ms(one.began_ns), material.ms(one.ended_ns)
-    words = f"{name} {_WORDS.get(one.role, one.role)}"
+    words = f"{name} {WORDS.get(one.role, one.role)}"
     if one.role == FOLLOWER and one.leader:
         words += f" {material.node_of(one.leader)}"
     if one.term:

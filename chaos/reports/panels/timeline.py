@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import attrs
@@ -20,6 +20,8 @@ MARKS_MAX = 10_000
 LONGEST_MAX = MARKS_MAX // 4
 LANES_MAX = 6
 """Of a workload, of operations at the same time."""
+LANES_MIN = 3
+"""So that two lines of text fit beside a row."""
 LANE = 6.0
 ROW_GAP = 8.0
 TEXT_MAX = 160
@@ -45,14 +47,14 @@ def timeline(material: Material, axis: Axis) -> Timeline:
     for one in kept:
         rows[one.workload].append(one)
     spans: dict[OpType, list[tuple[float, float, float]]] = defaultdict(list)
-    marks = _Marks()
+    marks = _Marks(material.node_of)
     labels: list[Label] = []
     middles: dict[str, tuple[float, float]] = {}
     top = ROW_GAP / 2
     for name in names:
         lanes = _Lanes(last=material.ended_ns)
         placed = [(one, lanes.place(one)) for one in rows[name]]
-        height = LANE * max(2, lanes.count)
+        height = LANE * max(LANES_MIN, lanes.count)
         for one, lane in placed:
             y = top + LANE * (lane + 0.5)
             begin = material.ms(one.began_ns)
@@ -61,9 +63,8 @@ def timeline(material: Material, axis: Axis) -> Timeline:
             )
             spans[one.type].append((begin, end, y))
             marks.add(one, begin, end, y)
-        kind = material.kinds.get(name, "")
         labels.append(
-            Label(at=top + height / 2, text=f"{name} {kind}" if kind else name)
+            Label(at=top + height / 2, text=name, more=material.kinds.get(name, ""))
         )
         middles[name] = (top + height / 2, height)
         top += height + ROW_GAP
@@ -160,6 +161,7 @@ def _streams(material: Material, middles: dict[str, tuple[float, float]]) -> lis
 class _Marks:
     """Compact: texts are in tables, and rows have their places in these."""
 
+    node_of: Callable[[str], str]
     rows: list[list[float]] = attrs.field(factory=list)
     tables: dict[str, dict[str, int]] = attrs.field(
         factory=lambda: {"process": {}, "f": {}, "key": {}, "error": {}, "node": {}}
@@ -178,7 +180,7 @@ class _Marks:
                 self._place("f", one.f),
                 self._place("key", one.key),
                 self._place("error", one.error),
-                self._place("node", one.node),
+                self._place("node", self.node_of(one.node) if one.node else ""),
             ]
         )
 

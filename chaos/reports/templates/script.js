@@ -59,13 +59,15 @@
         label.textContent = words(axis, at);
         label.style.left = percent(at);
         if (at > axis.to - span / 40) label.className = "last";
-        else if (at > axis.from + span / 40) label.style.transform = "translateX(-50%)";
+        else if (at < axis.from + span / 50) label.className = "first";
         return label;
       }));
     }
-    for (const button of all("[data-zoom]")) {
-      const [from, to] = button.dataset.zoom.split(",").map(Number);
-      button.classList.toggle("on", axis.name === "time" && from === axis.from && to === axis.to);
+    if (axis.name === "time") {
+      for (const button of all("[data-zoom]")) {
+        const [from, to] = button.dataset.zoom.split(",").map(Number);
+        button.classList.toggle("on", from === axis.from && to === axis.to);
+      }
     }
   };
 
