@@ -60,7 +60,9 @@ async def answer_weights(cluster: Cluster, first: int, count: int) -> dict[str, 
     answered: dict[str, float] = {}
     with trio.fail_after(READY_WITHIN_S):
         for number in range(first, first + count):
-            while not await _set_weight(cluster, number):
+            while True:
+                if await _set_weight(cluster, number):
+                    break
                 await trio.sleep(0.05)
             answered[f"role-{number}"] = float(number)
     return answered

@@ -16,13 +16,14 @@ from chaos.disks.shim import Call
 from chaos.disks.tracer import trace_syncs
 from chaos.disks.waiting import wait_until
 from chaos.live.faults import Fault, Injection, Target
-from chaos.live.seams import Cluster, ImpossibleError, World
+from chaos.live.seams import Cluster, World
 from chaos.nemeses.disk.harm import Harm
 from chaos.nemeses.disk.wound import (
     VIOLATION,
     DiskWound,
     choose,
     disks_of,
+    impossible_if_disk_refuses,
     is_stopped,
     rng_of,
 )
@@ -94,14 +95,13 @@ class CallNemesis:
             return detail
 
         try:
-            for disk in disks:
-                switch_off = await _switch_on(disk, world.cluster, how)
-                undo.append(switch_off)
-        except BaseException as error:
+            with impossible_if_disk_refuses():
+                for disk in disks:
+                    switch_off = await _switch_on(disk, world.cluster, how)
+                    undo.append(switch_off)
+        except BaseException:
             with trio.CancelScope(shield=True):
                 await self._mend(undo, targets)
-            if isinstance(error, DiskError):
-                raise ImpossibleError(str(error)) from error
             raise
         return DiskWound(
             targets=targets,

@@ -22,7 +22,12 @@ from chaos.disks.shim import Call
 from chaos.live.faults import Fault, Injection
 from chaos.live.seams import Cluster, ImpossibleError, World
 from chaos.nemeses.disk.harm import Harm
-from chaos.nemeses.disk.wound import DiskWound, choose, disks_of
+from chaos.nemeses.disk.wound import (
+    DiskWound,
+    choose,
+    disks_of,
+    impossible_if_disk_refuses,
+)
 
 BALLAST, NO_ROOM = "ballast", "ENOSPC by preloaded library"
 _BLOCK_BYTES = 4096
@@ -79,7 +84,8 @@ class FullDiskNemesis:
             return {} if disks[0].volume else {"hits": hits}
 
         try:
-            filled = [await _fill(disk, world.cluster) for disk in disks]
+            with impossible_if_disk_refuses():
+                filled = [await _fill(disk, world.cluster) for disk in disks]
         except BaseException:
             mend_now()
             raise
@@ -103,9 +109,11 @@ async def _fill(disk: NodeDisk, cluster: Cluster) -> int:
 
 
 def _fill_volume(volume: Ext4Volume, data_dir: Path) -> int:
-    freed = give_reserve_back(data_dir / "journal")
     try:
+        freed = give_reserve_back(data_dir / "journal")
         return volume.fill() - freed
+    except OSError as error:
+        raise DiskError(f"{data_dir}: {error}") from error
     except DiskError:
         with contextlib.suppress(DiskError):
             volume.make_room()

@@ -19,6 +19,7 @@ from chaos.nemeses.disk.wound import (
     choose,
     disks_of,
     held_on_error,
+    impossible_if_disk_refuses,
     kill,
 )
 
@@ -52,8 +53,9 @@ class PowerCutNemesis:
         async with held_on_error(cluster, targets):
             try:
                 began_ns = world.journal.now_ns()
-                for volume in volumes:
-                    volume.cut_power()
+                with impossible_if_disk_refuses():
+                    for volume in volumes:
+                        volume.cut_power()
                 took_ms = (world.journal.now_ns() - began_ns) / _NS_PER_MS
                 await kill(cluster, targets)
             except BaseException:

@@ -16,7 +16,14 @@ from chaos.disks.shim import Call
 from chaos.live.faults import Fault, Injection
 from chaos.live.seams import Cluster, ImpossibleError, World
 from chaos.nemeses.disk.harm import Harm
-from chaos.nemeses.disk.wound import DiskWound, choose, disks_of, kill, read_from
+from chaos.nemeses.disk.wound import (
+    DiskWound,
+    choose,
+    disks_of,
+    impossible_if_disk_refuses,
+    kill,
+    read_from,
+)
 
 EMERGENCY, NO_WRITES = "ext4 error", "EROFS by preloaded library"
 _WORDS = "Read-only file system"
@@ -64,9 +71,10 @@ class ReadOnlyNemesis:
         }
         made: list[NodeDisk] = []
         try:
-            for disk in disks:
-                made.append(disk)
-                _forbid(disk)
+            with impossible_if_disk_refuses():
+                for disk in disks:
+                    made.append(disk)
+                    _forbid(disk)
         except BaseException:
             with trio.CancelScope(shield=True):
                 await self._mend(made, cluster, targets)

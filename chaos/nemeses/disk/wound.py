@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterator,
+    Mapping,
+)
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +19,7 @@ import attrs
 import psutil
 import trio
 
+from chaos.disks.errors import DiskError
 from chaos.disks.live_disks import LiveDisks
 from chaos.disks.waiting import wait_until
 from chaos.live.faults import Injection
@@ -56,6 +64,16 @@ async def choose(injection: Injection, world: World) -> tuple[str, ...]:
 def rng_of(injection: Injection) -> random.Random:
     """For everything but whom it hits."""
     return random.Random(f"{injection.fault.value} {injection.seed}")
+
+
+@contextmanager
+def impossible_if_disk_refuses() -> Iterator[None]:
+    """For an injection that puts right what it did: what the machine does not let us do
+    to a disk is impossible here, and no fault of the nemesis."""
+    try:
+        yield
+    except DiskError as error:
+        raise ImpossibleError(str(error)) from error
 
 
 @asynccontextmanager
