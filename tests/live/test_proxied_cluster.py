@@ -17,7 +17,8 @@ from chaos.live.cluster import LiveCluster, open_live_cluster
 from chaos.live.plan import LiveOptions
 from chaos.live.plan_file import WorkloadPlan
 from chaos.live.seams import Link, LinkFault
-from chaos.network.proxies import ProxyNetwork, open_proxies
+from chaos.network.proxies import open_proxies
+from chaos.network.proxy_network import ProxyNetwork
 
 pytestmark = pytest.mark.end_to_end
 WITHIN_S = 60.0

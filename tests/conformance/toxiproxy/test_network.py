@@ -10,8 +10,9 @@ import trio
 from support.proxy_wire import Peers, ProxyApi, Stopwatch, Wire, open_peers
 
 from chaos.live.seams import DRIVER, ImpossibleError, LinkFault
-from chaos.network import proxies
-from chaos.network.proxies import ProxyNetwork, open_proxies_of
+from chaos.network import proxy_network
+from chaos.network.proxies import open_proxies_of
+from chaos.network.proxy_network import ProxyNetwork
 from chaos.proxy.control import Control, Server
 
 CUT = LinkFault(is_cut=True)
@@ -156,8 +157,8 @@ async def test_reset_ends_what_is_there_and_resets_what_begins(
 async def test_reset_behind_a_cut_leaves_the_other_side_in_the_dark(
     ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxies, "HALF_OPEN_S", 1.0)
-    monkeypatch.setattr(proxies, "RESET_S", 0.05)
+    monkeypatch.setattr(proxy_network, "HALF_OPEN_S", 1.0)
+    monkeypatch.setattr(proxy_network, "RESET_S", 0.05)
     near, far = await ground.wire("x", "a")
     both = {("x", "a"): CUT, ("a", "x"): CUT}
     await ground.network.apply("half", both)
