@@ -156,19 +156,19 @@ def recoveries(evidence: Evidence) -> Iterator[tuple[str, Recovery]]:
         leader_s: list[float] = []
         commit_s: list[float] = []
         offer_s: list[float] = []
-        for fault, reign in ended:
+        for fault, lost_ns, reign in ended:
             if fault.name != name:
                 continue
-            leader_s.append(_since(fault, reign.at_ns))
+            leader_s.append(_seconds(lost_ns, reign.at_ns))
             begun = evidence.facts.leaders.get(reign.term)
             if begun is None:
                 continue
             committed_ns = evidence.facts.at_ns[begun[1]]
-            commit_s.append(_since(fault, committed_ns))
+            commit_s.append(_seconds(lost_ns, committed_ns))
             place = bisect_right(offered, committed_ns)
             until_ns = committed_ns + AFTERMATH_NS
             if place < len(offered) and offered[place] <= until_ns:
-                offer_s.append(_since(fault, offered[place]))
+                offer_s.append(_seconds(lost_ns, offered[place]))
         yield (
             name,
             Recovery(
@@ -185,10 +185,10 @@ def _is_weather(name: str) -> bool:
     return course is not None and course.strain is Strain.WEATHER
 
 
-def _reigns_ended(evidence: Evidence) -> list[tuple[FaultWindow, Reign]]:
-    """Faults that ended a reign, and the next one: of those that hit who led, while it
-    led, the last before another term began."""
-    found: list[tuple[FaultWindow, Reign]] = []
+def _reigns_ended(evidence: Evidence) -> list[tuple[FaultWindow, int, Reign]]:
+    """Faults that ended a reign, since when nobody led, and the next reign. Of those
+    that hit who led, while it led, the last before another term began is guilty."""
+    found: list[tuple[FaultWindow, int, Reign]] = []
     for before, after in pairwise(reigns(evidence)):
         guilty = [
             fault
@@ -199,8 +199,36 @@ def _reigns_ended(evidence: Evidence) -> list[tuple[FaultWindow, Reign]]:
             and after.at_ns <= (fault.ended_ns or evidence.ended_ns) + AFTERMATH_NS
         ]
         if guilty and after.term > before.term:
-            found.append((guilty[-1], after))
+            lost_ns = _lost_ns(evidence, guilty[-1], before, after)
+            found.append((guilty[-1], lost_ns, after))
     return found
+
+
+def _lost_ns(
+    evidence: Evidence, fault: FaultWindow, before: Reign, after: Reign
+) -> int:
+    """When the leader was lost: at once, but by what takes its time to be made."""
+    course = COURSES.get(Fault(fault.name)) if fault.name in _FAULTS else None
+    if course is None or not course.inject_s:
+        return fault.began_ns
+    ends = [
+        role.at_ns
+        for life in evidence.stream.lives
+        if life.node == before.node
+        for role in life.roles
+        if not role.leading
+    ]
+    ends += [
+        one.at_ns
+        for one in evidence.records
+        if isinstance(one, ProcessEvent)
+        and one.node == before.node
+        and one.what == "died"
+    ]
+    return min(
+        (one for one in ends if fault.began_ns <= one <= after.at_ns),
+        default=after.at_ns,  # handed over: nobody was missed
+    )
 
 
 def _offered(evidence: Evidence) -> list[int]:
@@ -209,8 +237,8 @@ def _offered(evidence: Evidence) -> list[int]:
     return sorted({facts.at_ns[offer.made] for offer in facts.offers.values()})
 
 
-def _since(fault: FaultWindow, at_ns: int) -> float:
-    return round((at_ns - fault.began_ns) / SECOND_NS, 3)
+def _seconds(since_ns: int, at_ns: int) -> float:
+    return round((at_ns - since_ns) / SECOND_NS, 3)
 
 
 def _faults(evidence: Evidence) -> dict[str, FaultFigures]:

@@ -115,8 +115,9 @@ class Availability(msgspec.Struct, frozen=True, kw_only=True):
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     """How a class of faults that took the leader away was got over.
 
-    Times in seconds, from the injection, one for each that did: until another term
-    had a leader, until it had committed an entry, until it had made an offer.
+    Times in seconds, one for each that did: until another term had a leader, until it
+    had committed an entry, until it had made an offer. They begin with the injection;
+    with the loss of the leader where an injection takes its time (rolling restarts).
 
     Attributes:
         count: Injections.
