@@ -34,6 +34,7 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 _INTERFACE = struct.Struct("16sh22x")
 CUT = 128 + signal.SIGKILL
 FAILED_TO_BEGIN = 127
+_SHARED_MEMORY = "/dev/shm"
 KILL_TIMEOUT_S = 5.0
 """What does not die of SIGKILL in this time waits in the kernel; nobody can help it."""
 
@@ -45,7 +46,7 @@ def main() -> None:
     command = sys.argv[sys.argv.index("--") + 1 :]
     is_private = inside != "-"
     if is_private:
-        _furnish(Path(inside))
+        _furnish(Path(inside), [str(Path.cwd()), inside, *command])
     else:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     code = FAILED_TO_BEGIN
@@ -58,10 +59,15 @@ def main() -> None:
     os._exit(code)
 
 
-def _furnish(inside: Path) -> None:
-    """A file system that nobody else sees, and a loopback that works."""
+def _furnish(inside: Path, used: list[str]) -> None:
+    """A file system that nobody else sees, and a loopback that works; and, unless
+    something in it is ``used``, shared memory of its own: what is killed with a clock
+    of its own (libfaketime) leaves something there."""
     mount = ["mount", "-t", "tmpfs", "-o", "mode=700", "tmpfs", str(inside)]
     subprocess.run(mount, check=True)
+    if not any(word.startswith(_SHARED_MEMORY) for word in used):
+        mount = ["mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", _SHARED_MEMORY]
+        subprocess.run(mount, check=False, stderr=subprocess.DEVNULL)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         request = _INTERFACE.pack(b"lo", 0)
         answer = fcntl.ioctl(control, _SIOCGIFFLAGS, request)

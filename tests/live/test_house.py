@@ -49,6 +49,8 @@ if house and "loop-ext4" in abilities:
     subprocess.run(["mkfs.ext4", "-q", image], check=True)
     Path(house, "disk").mkdir()
     subprocess.run(["mount", "-o", "loop", image, f"{house}/disk"], check=True)
+if house:
+    Path("/dev/shm", token).touch()
 # Deaf to TERM, in a session of its own, and its parent is gone.
 deaf = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(100)"
 subprocess.run(["setsid", "-f", sys.executable, "-c", deaf], check=True)
@@ -152,7 +154,8 @@ class Outer:
                 except OSError:
                     continue
                 found += [str(path)] if network == self.made["network"] else []
-        found += [str(path) for path in TEMPORARY.glob(f"{self.token}*")]
+        for folder in (TEMPORARY, Path("/dev/shm")):
+            found += [str(path) for path in folder.glob(f"{self.token}*")]
         return found
 
     def end(self) -> None:
