@@ -49,7 +49,12 @@ class Injector:
     heal_timeout_s: float = HEAL_TIMEOUT_S
     problems: list[str] = attrs.field(factory=list)
     violations: list[str] = attrs.field(factory=list)
+    _late: trio.Event = attrs.field(factory=trio.Event)
     _over: trio.Event = attrs.field(factory=trio.Event)
+    _open: list[Injection] = attrs.field(factory=list)
+    """Those that are not done with."""
+    _begun: list[Injection] = attrs.field(factory=list)
+    _changed: trio.Event = attrs.field(factory=trio.Event)
 
     async def perform(self, schedule: Sequence[Injection]) -> None:
         """Returns when every fault has been healed.
@@ -57,23 +62,54 @@ class Injector:
         Cancelled, it heals what is in force first: at most ``heal_timeout_s``.
         """
         began = trio.current_time()
+        self._open = list(schedule)
         async with trio.open_nursery() as nursery:
             for injection in schedule:
                 nursery.start_soon(self._perform, injection, began + injection.at_s)
 
+    async def last_call(self, within_s: float) -> None:
+        """Their time is up: of what has not begun only classes that had no turn yet
+        begin, as soon as they may. Returns when all that began is over, or after that
+        time; then it is the ``end``."""
+        self._late.set()
+        with trio.move_on_after(within_s):
+            while any(one in self._begun or self._is_due(one) for one in self._open):
+                await self._changed.wait()
+        self.end()
+
     def end(self) -> None:
         """No fault begins any more, and those in force are healed now."""
+        self._late.set()
         self._over.set()
 
+    def _is_due(self, injection: Injection) -> bool:
+        """Whether its class had no turn, and it is the one to take it."""
+        fault = injection.fault
+        return all(one.fault is not fault for one in self._begun) and injection == min(
+            (one for one in self._open if one.fault is fault),
+            key=lambda one: one.number,
+        )
+
     async def _perform(self, injection: Injection, at: float) -> None:
-        if await self._wait_over(at - trio.current_time()):
-            return
-        if not await self._enter(injection):
-            return
         try:
-            await self._make_and_heal(injection)
+            with trio.move_on_at(at):
+                await self._late.wait()
+            if not self._may_begin(injection) or not await self._enter(injection):
+                return
+            try:
+                if self._may_begin(injection):
+                    self._begun.append(injection)
+                    await self._make_and_heal(injection)
+            finally:
+                self.gate.leave(injection)
         finally:
-            self.gate.leave(injection)
+            self._open.remove(injection)
+            self._changed.set()
+            self._changed = trio.Event()
+
+    def _may_begin(self, injection: Injection) -> bool:
+        is_late, is_over = self._late.is_set(), self._over.is_set()
+        return not is_over and (not is_late or self._is_due(injection))
 
     async def _enter(self, injection: Injection) -> bool:
         """False if it may not begin, or the faults are over before."""
@@ -99,15 +135,10 @@ class Injector:
             self._write(
                 injection, FaultPhase.INJECT, wound, dict(wound.detail), began_ns
             )
-            await self._wait_over(injection.for_s)
+            with trio.move_on_after(injection.for_s):
+                await self._over.wait()
         finally:
             await self._heal(injection, wound)
-
-    async def _wait_over(self, for_s: float) -> bool:
-        with trio.move_on_after(max(0.0, for_s)):
-            await self._over.wait()
-            return True
-        return False
 
     async def _inject(self, injection: Injection) -> Wound | None:
         fault = injection.fault

@@ -31,6 +31,8 @@ from raftleader.errors import RaftLeaderError
 START_WITHIN_S = 60.0
 """2-5 s are usual on a free machine."""
 BEFORE_S = 3.0
+LATE_S = 30.0
+"""So much longer faults go on, for classes that a slow machine had no time for."""
 READY_WITHIN_S = 60.0
 """After healing: an agent that has given up tries again after 15 s at the latest, and
 one that was declared unreachable registers anew."""
@@ -126,8 +128,16 @@ class Phases:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(injector.perform, self.schedule)
             await self._wait(self.faults_s)
+            async with trio.open_nursery() as calling:
+                calling.start_soon(self._last_call, injector, calling.cancel_scope)
+                await self.cut_short.wait()
+                calling.cancel_scope.cancel()
             self._begin("heal", READY_WITHIN_S)
             injector.end()
+
+    async def _last_call(self, injector: Injector, scope: trio.CancelScope) -> None:
+        await injector.last_call(LATE_S)
+        scope.cancel()
 
     async def _started(self) -> Bound | None:
         """None if the run was cut short before the cluster was ready."""

@@ -214,3 +214,44 @@ async def test_what_a_nemesis_saw_broken_is_a_violation(
         "kill (number 1): leader-1 went on after a failed sync"
     ]
     assert injector.problems == []
+
+
+async def test_the_last_call_is_for_classes_that_had_no_turn(
+    world: World,
+    nemesis: FakeNemesis,
+    told: list[FaultRecord],
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    nemesis.faults = frozenset({Fault.KILL, Fault.KILL_ALL, Fault.POWER_CUT})
+    injector = Injector(
+        world=world,
+        nemeses=dict.fromkeys(nemesis.faults, nemesis),
+        gate=Gate(Shape(leaders=3, agents=2, frameworks=2)),
+        tell=told.append,
+    )
+    schedule = [
+        injection(1, at_s=1.0, for_s=2.0),
+        injection(2, at_s=50.0, for_s=2.0),
+        injection(3, at_s=60.0, for_s=2.0, fault=Fault.KILL_ALL),
+        injection(4, at_s=70.0, for_s=2.0, fault=Fault.POWER_CUT),
+        injection(5, at_s=80.0, for_s=2.0, fault=Fault.POWER_CUT),
+    ]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(injector.perform, schedule)
+        await trio.sleep(10.0)
+        await injector.last_call(30.0)
+    assert nemesis.injected == nemesis.healed == [1, 3, 4]
+    assert trio.current_time() < 20.0
+
+
+async def test_the_last_call_ends_in_time(
+    injector: Injector,
+    nemesis: FakeNemesis,
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(injector.perform, [injection(1, at_s=1.0, for_s=100.0)])
+        await trio.sleep(10.0)
+        await injector.last_call(30.0)
+    assert nemesis.healed == [1]
+    assert trio.current_time() == 40.0
