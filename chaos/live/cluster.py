@@ -67,6 +67,7 @@ class LiveCluster:
         processes: By name of the node.
         failures: Nodes that ended with an exit code before the cluster was ready once:
             they would not do better the next time.
+        guests: Frameworks that others run: they have links, and no process here.
     """
 
     folder: Path
@@ -75,6 +76,7 @@ class LiveCluster:
     journal: Journal
     processes: dict[str, LocalProcess]
     failures: list[LocalClusterError] = attrs.field(factory=list)
+    guests: Sequence[str] = ()
     _nodes: dict[str, LiveNode]
     _was_ready: bool = False
 
@@ -88,7 +90,7 @@ class LiveCluster:
 
     @property
     def frameworks(self) -> Sequence[str]:
-        return self._of_kind(FRAMEWORK)
+        return [*self._of_kind(FRAMEWORK), *self.guests]
 
     def _of_kind(self, kind: str) -> list[str]:
         return [node.name for node in self._nodes.values() if node.kind == kind]
@@ -97,7 +99,7 @@ class LiveCluster:
         return self._nodes[name]
 
     def pid(self, name: str) -> int | None:
-        return self.processes[name].pid
+        return None if name in self.guests else self.processes[name].pid
 
     def kill(self, name: str, signal_number: int = signal.SIGKILL) -> None:
         self.processes[name].kill(signal_number)
@@ -285,6 +287,7 @@ async def open_live_cluster(
             network=network,
             journal=journal,
             processes={},
+            guests=options.guests,
             nodes={node.name: node for node in nodes},
         )
         with lifeline() as lifeline_fd:

@@ -66,10 +66,10 @@ class Outcome(msgspec.Struct, kw_only=True):
 
     def judged(self) -> list[Judged]:
         """What this says of the promises."""
-        judged = [
-            _of_bound(READY, self.ready, "the cluster was not ready"),
-            _of_bound(SETTLED, self.settled, "not everything was done"),
-        ]
+        judged = [_of_bound(READY, self.ready, "the cluster was not ready")]
+        if not self.nodes or any(node["kind"] == "framework" for node in self.nodes):
+            # Without workloads nobody says what was begun, and is to be done.
+            judged.append(_of_bound(SETTLED, self.settled, "not everything was done"))
         if self.wounds:
             judged.append(self._seen_by_nemeses())
         return [*judged, self._carried_out()]

@@ -46,6 +46,9 @@ class LiveOptions:
         snapshot_entries, keep_entries: Few, so that there are snapshots in a run.
         agent_timeout_s: A silent agent is unreachable after so long; None as usual.
         workloads: A framework process each.
+        guests: Frameworks that somebody else runs: each has a place in the network, but
+            no process here. Where there are proxies, leader nodes name to everybody the
+            first one's way to them, so that it is followed by redirects too.
         mutant: A bug to plant into leader nodes and agents.
         has_clocks: Their clocks can be changed later.
         port_seed: Of the free ports, where hosts share an address.
@@ -59,6 +62,7 @@ class LiveOptions:
     keep_entries: int = 100
     agent_timeout_s: float | None = None
     workloads: Sequence[WorkloadPlan] = ()
+    guests: Sequence[str] = ()
     mutant: str | None = None
     has_clocks: bool = False
     log_level: str = "info"
@@ -71,6 +75,7 @@ class LiveOptions:
             *node_names(LEADER, self.leaders),
             *node_names(AGENT, self.agents),
             *(workload.name for workload in self.workloads),
+            *self.guests,
         ]
 
 
@@ -148,6 +153,9 @@ class _Planner:
         data_dir = self.disks.data_dir(name)
         arguments = [LEADER, "--node-id", name, "--data-dir", str(data_dir)]
         arguments += ["--http", ports.http[name]]
+        for guest in options.guests[:1]:
+            if (other := via(guest, name, ports.http[name])) != ports.http[name]:
+                arguments += ["--http-advertise", other]
         arguments += ["--agents", f"tcp://{ports.sessions[name]}"]
         for peer, address in ports.peers.items():
             arguments += ["--peer", f"{peer}=tcp://{address}"]

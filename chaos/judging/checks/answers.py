@@ -46,9 +46,25 @@ def deeds(evidence: Evidence) -> dict[Hashable, Deed]:
     facts = evidence.facts
     found: dict[Hashable, Deed] = {}
     for operation in evidence.operations:
+        if operation.workload not in evidence.kinds and not _is_told(operation):
+            continue
         for key, name, index in _deeds_of(operation, facts):
             found.setdefault(key, Deed(name, index)).attempts.append(operation)
     return found
+
+
+def _is_told(operation: Operation) -> bool:
+    """Whether an operation of somebody else than our workloads, who may call anything
+    by these names, says what it is about as they do."""
+    match operation.f, operation.value:
+        case "accept", {"tasks": list() as tasks}:
+            return all(isinstance(one, dict) and "task_id" in one for one in tasks)
+        case "decline", {"offer_ids": list()}:
+            return True
+        case "kill", {"task_id": str()}:
+            return True
+        case _:
+            return False
 
 
 def _deeds_of(
