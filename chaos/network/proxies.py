@@ -29,9 +29,12 @@ from chaos.network.proxy_faults import NOT_BY_PROXIES as NOT_BY_PROXIES
 from chaos.network.proxy_faults import PROXIES_FAULTS as PROXIES_FAULTS
 from chaos.network.proxy_network import ProxyNetwork, Replacement
 from chaos.network.proxy_ways import WAYS_MAX, AddressBook, Way
-from chaos.proxy.control import Control
+from chaos.proxy.control import CALL_TIMEOUT_S, Control
 from chaos.proxy.processes import ServerError, find_real_server, open_server
 from raftleader.framework.nursery import open_plain_nursery
+
+REPLACEABLE_CALL_TIMEOUT_S = 2.0
+"""Of a call to a server that may be replaced: a fault that hangs is none of ours."""
 
 
 @asynccontextmanager
@@ -55,7 +58,10 @@ async def open_proxies(
     open_ours = partial(open_server, real=None, seed=seed, log_file=log_file)
     try:
         async with AsyncExitStack() as stack, open_plain_nursery() as nursery:
-            server = await stack.enter_async_context(open_ours(real=real))
+            limit_s = CALL_TIMEOUT_S if real is None else REPLACEABLE_CALL_TIMEOUT_S
+            server = await stack.enter_async_context(
+                open_ours(real=real, call_timeout_s=limit_s)
+            )
 
             given_up: set[str] = set()
 

@@ -15,7 +15,13 @@ from pathlib import Path
 import attrs
 import trio
 
-from chaos.proxy.control import Control, ProxyError, Server, missing_library
+from chaos.proxy.control import (
+    CALL_TIMEOUT_S,
+    Control,
+    ProxyError,
+    Server,
+    missing_library,
+)
 from raftleader.cli.local_ports import LOOPBACK, free_ports
 from raftleader.cli.local_process import child_environment
 
@@ -84,19 +90,21 @@ async def open_server(
     seed: int | None = None,
     log_file: Path | None = None,
     options: Sequence[str] = (),
+    call_timeout_s: float = CALL_TIMEOUT_S,
 ) -> AsyncIterator[RunningServer]:
     """Run ``real``, or ours if that is None, while the block runs. Should this
     process be killed, the server ends too.
 
     Raises ServerError if it does not come up. Its output goes to ``log_file``;
-    ``options`` are flags of its command line, the same for both.
+    ``options`` are flags of its command line, the same for both; ``call_timeout_s`` is
+    for each call of its ``control``.
     """
     if missing := missing_library():
         raise ServerError(missing)
     program = ("sh", "-c", _LIFELINE, "sh", str(real)) if real else OURS
     seeded = () if seed is None else ("-seed", str(seed))
     process, control, version = await _start(
-        [*program, *seeded, *options], log_file or Path(os.devnull)
+        [*program, *seeded, *options], log_file or Path(os.devnull), call_timeout_s
     )
     try:
         yield RunningServer(
@@ -110,7 +118,7 @@ async def open_server(
 
 
 async def _start(
-    command: list[str], log_file: Path
+    command: list[str], log_file: Path, call_timeout_s: float
 ) -> tuple[trio.Process, Control, str]:
     problem = ServerError("never tried")
     for _ in range(START_ATTEMPTS):
@@ -119,7 +127,7 @@ async def _start(
             process = await _spawn(
                 [*command, "-host", LOOPBACK, "-port", str(port)], log_file
             )
-        control = Control(Server(LOOPBACK, port))
+        control = Control(Server(LOOPBACK, port), call_timeout_s)
         try:
             return process, control, await _wait_answers(process, control)
         except ServerError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from functools import partial
 from pathlib import Path
 
 import psutil
@@ -15,11 +14,10 @@ from support.proxy_wire import Wire, open_peers
 
 from chaos.live.faults import Fault, Group
 from chaos.live.seams import LinkFault
-from chaos.network import proxy_network
+from chaos.network import proxies, proxy_network
 from chaos.network.namespaces import NetworkError
 from chaos.network.proxies import NOT_BY_PROXIES, PROXIES_FAULTS, open_proxies
 from chaos.proxy import processes
-from chaos.proxy.control import Control
 
 
 @pytest.fixture
@@ -64,8 +62,8 @@ async def test_server_that_hangs_is_replaced_by_ours(
     foreign.write_text(f'#!/bin/sh\nexec {sys.executable} -m chaos.proxy.main "$@"\n')
     foreign.chmod(0o755)
     monkeypatch.setenv("TOXIPROXY_SERVER", str(foreign))
-    monkeypatch.setattr(processes, "Control", partial(Control, timeout_s=0.5))
-    monkeypatch.setattr(proxy_network, "STUCK_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(proxies, "REPLACEABLE_CALL_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(proxy_network, "REPLACE_AFTER_S", 0.1)
     async with open_peers() as peers, open_proxies(["a", "b"], 5) as network:
         host, _, port = network.via("a", "b", f"127.0.0.1:{peers.port}").rpartition(":")
         await network.apply("cut", {("a", "b"): LinkFault(is_cut=True)})
