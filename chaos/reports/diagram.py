@@ -30,6 +30,7 @@ WIDTH = 1120.0
 MARGIN = 24.0
 GAP_NS = 50 * MS
 GAP = 14.0
+BELOW_PROBLEM = 6.0
 LETTER = 6.1
 BESIDE = 8.0
 
@@ -58,7 +59,8 @@ def diagrams_of(
         for place, problem in enumerate(judged.problems)
         if problem.at_ns is not None
     ]
-    timed.sort(key=lambda item: item[0].at_ns or 0)
+    # One of each check before a second of any, and those in the order of time.
+    timed.sort(key=lambda item: (item[2], item[0].at_ns or 0))
     diagrams: list[Diagram] = []
     shown: dict[tuple[str, int], str] = {}
     shown_ns: list[tuple[int, str]] = []
@@ -149,7 +151,7 @@ def _rows(events: list[Event]) -> tuple[list[float], list[tuple[float, int]], fl
     ys, gaps = [y], []
     for before, event in pairwise(events):
         pause = event.at_ns - before.at_ns
-        y += ROW
+        y += ROW + (BELOW_PROBLEM if before.kind is Kind.PROBLEM else 0)
         if pause >= GAP_NS:
             gaps.append((y - ROW / 2 + GAP / 2, pause))
             y += GAP

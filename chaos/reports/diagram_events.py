@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
-from chaos.history.queries import workload_of
+from chaos.history.queries import Operation, workload_of
 from chaos.history.records import OpType
 from chaos.judging.judgement import Problem
 from chaos.reports.material import MS, Material
@@ -23,6 +23,8 @@ CLIENTS_MAX = 4
 LONG, LONG_OWN = 60, 110
 OWN = 5
 """Weight of what the problem is about."""
+OWN_MAX = 8
+"""Operations of the process that it is about, which are told however far away."""
 
 
 class Kind(enum.Enum):
@@ -126,11 +128,16 @@ def _calls(
         OpType.FAIL: Kind.FAILURE,
         OpType.INFO: Kind.DOUBT,
     }
+    around: list[tuple[Operation, int]] = []
     for one in material.operations:
         last_ns = one.ended_ns if one.ended_ns is not None else material.ended_ns
-        if one.began_ns > ended_ns or last_ns < began_ns:
-            continue
-        is_own = one.process == problem.node
+        if one.began_ns <= ended_ns and last_ns >= began_ns:
+            around.append((one, last_ns))
+    around.sort(key=lambda pair: abs(pair[1] - (problem.at_ns or 0)))
+    own = [one for one, _ in around if one.process == problem.node][:OWN_MAX]
+    own_ids = {one.id for one in own}
+    for one, last_ns in around:
+        is_own = one.process == problem.node and one.id in own_ids
         weight = OWN if is_own else int(not one.is_ok)
         node = material.node_of(one.node) if one.node else ""
         about = f"{one.f} {one.key}".strip()
