@@ -20,7 +20,7 @@ from chaos.judging.judgement import Judgement
 from chaos.live.concluding import conclude, gather, report
 from chaos.live.launching import launch_inner
 from chaos.live.plan_file import RunPlan
-from chaos.live.planning import draw_plan
+from chaos.live.planning import check_words, draw_plan
 from chaos.live.progress import display
 from chaos.live.request import LiveRequest, new_folder, parse_duration
 from chaos.live.run_file import OUTCOME, RUN, VERSION, read_run, write_json
@@ -47,9 +47,10 @@ def live_request(*, seed: int | None, for_time: str, **keys: Any) -> LiveRequest
 
 def run_live(request: LiveRequest, folder: Path | None, output: Output) -> int:
     """One run, from the first look at the machine to the verdict; the exit code."""
+    check_words(request)
+    folder = new_folder(folder or default_folder(request.seed))
     machine = probe()
     plan = draw_plan(request, machine)
-    folder = new_folder(folder or default_folder(request.seed))
     write_plan(folder, plan, machine)
     for line in remove_leftovers():
         output.note(f"of an earlier run that was killed: {line}")

@@ -76,6 +76,13 @@ def draw_plan(request: LiveRequest, machine: Machine) -> RunPlan:
     )
 
 
+def check_words(request: LiveRequest) -> None:
+    """Raises ConfigError for words that mean nothing on any machine."""
+    request.check()
+    parse_selection(request.faults)
+    plan_workloads(request)
+
+
 def plan_workloads(request: LiveRequest) -> tuple[WorkloadPlan, ...]:
     """A process for each kind; their seeds come from the run's. Raises ConfigError."""
     rng = random.Random(f"workloads {request.seed}")

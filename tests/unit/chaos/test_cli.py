@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[3]
 runner = CliRunner()
 
 
-@pytest.mark.parametrize("command", ["sim", "replay"])
+@pytest.mark.parametrize("command", ["sim", "replay", "live"])
 def test_help_of_every_command_has_an_example_and_the_exit_codes(command: str) -> None:
     done = runner.invoke(chaos_app, [command, "--help"])
     assert done.exit_code == 0
@@ -38,11 +38,24 @@ def test_help_of_every_command_has_an_example_and_the_exit_codes(command: str) -
         (["replay", "1", "--json", "--trace", "-"], "--json has standard output"),
         (["replay", "1", "--trace", "/"], "--trace /: Is a directory"),
         (["replay", "1", "--trace", "/no/such/trace"], "No such file or directory"),
+        (["live", "--for", "soon"], "--for: 'soon' is no time such as 60s"),
+        (["live", "--for", "0.1s"], "--for: expected 1 to"),
+        (["live", "--faults", "kil"], "unknown fault 'kil'; did you mean kill"),
+        (["live", "--faults", "kill@agent"], "kill cannot hit agent"),
+        (["live", "--workload", "chrun"], "--workload: there is no workload 'chrun'"),
+        (["live", "--network", "avian"], "--network: 'avian' is none of auto"),
+        (["live", "--report", "/dev/null"], "--report /dev/null: "),
+        (["check", "/no/such/run"], "/no/such/run: no run's folder"),
+        (["report", "/"], "/: no run's folder"),
     ],
 )
 def test_mistake_is_told_in_one_line_with_exit_code_2(
-    arguments: list[str], problem: str
+    arguments: list[str],
+    problem: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     done = runner.invoke(chaos_app, arguments)
     assert done.exit_code == 2
     assert done.stdout == ""
