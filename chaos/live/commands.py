@@ -50,7 +50,11 @@ def run_live(request: LiveRequest, folder: Path | None, output: Output) -> int:
     check_words(request)
     folder = new_folder(folder or default_folder(request.seed))
     machine = probe()
-    plan = draw_plan(request, machine)
+    try:
+        plan = draw_plan(request, machine)
+    except ConfigError:
+        folder.rmdir()  # it is ours, and empty
+        raise
     write_plan(folder, plan, machine)
     for line in remove_leftovers():
         output.note(f"of an earlier run that was killed: {line}")
