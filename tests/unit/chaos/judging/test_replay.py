@@ -11,7 +11,7 @@ from chaos.checkers.offers_accounted import OffersAccounted
 from chaos.checkers.quota_kept import QuotaKept
 from chaos.judging.replay import Replay, cluster_id_of, replay
 from chaos.judging.streams import Stream, join_streams
-from chaos.observation.format import AppliedEntry, AppliedRecord, Begin, Digested
+from chaos.observation.format import AppliedEntry, AppliedRecord, Begin, Restored
 from raftleader.protocol.agents import AgentInfo
 from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, FrameworkId, NodeId, OfferId, TaskId
@@ -124,22 +124,15 @@ def test_cluster_id_is_read_from_the_ids_in_the_log() -> None:
 def test_replay_refuses_a_log_without_its_beginning() -> None:
     whole = stream_of(*BEGUN)
     life = whole.lives[0]
-    life.restored.append((0, _restored_at(3)))
+    life.restored.append((0, Restored(index=3, at_ns=0, digest=b"")))
 
     with pytest.raises(ValueError, match="begins with 1"):
         replay(whole)
 
 
-def _restored_at(index: int):  # type: ignore[no-untyped-def]
-    from chaos.observation.format import Restored
-
-    return Restored(index=index, at_ns=0, digest=b"")
-
-
 def test_replay_compares_digests_of_nodes() -> None:
-    records: list[AppliedRecord] = [Digested(index=2, digest=b"wrong")]
     whole = stream_of(*BEGUN)
-    whole.lives[0].digests.extend((one.index, one.digest) for one in records)
+    whole.lives[0].digests.append((2, b"wrong"))
 
     found = replay(whole)
 
@@ -159,7 +152,7 @@ def test_resource_given_twice_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_offer_that_is_forgotten_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forget(state, ctx, offer_ids):  # type: ignore[no-untyped-def]
+    def forget(state, ctx, offer_ids):
         for offer_id in offer_ids:
             apply_offers.drop_offer(state, ctx, state.offers[offer_id])
 
