@@ -12,7 +12,8 @@ import attrs
 from markupsafe import Markup
 
 from chaos.judging.judgement import Problem
-from chaos.reports.diagram_events import Event, Excerpt, Kind, excerpt
+from chaos.reports.diagram_events import Event, Kind
+from chaos.reports.diagram_excerpt import Excerpt, excerpt
 from chaos.reports.material import MS, Material
 from chaos.reports.panels.roles import LEADER, WORDS, stretches
 from chaos.reports.svg import element, text

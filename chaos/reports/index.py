@@ -11,11 +11,11 @@ import attrs
 
 from chaos.judging.judgement import Judgement
 from chaos.live.run_file import RUN
+from chaos.reports.figures import NONE
 from chaos.reports.material import judgement_of, read_run_file
 from chaos.reports.page import REPORT, date_of
 from chaos.reports.rendering import render, write_page
 from chaos.reports.scales import seconds
-from chaos.reports.tables import NONE
 from chaos.reports.verdicts import NOT_JUDGED, SIGNS, WORDS
 
 INDEX = "index.html"

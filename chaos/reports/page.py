@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from chaos.live.run_file import HISTORY, RUN
 from chaos.reports.diagram import diagrams_of
+from chaos.reports.figures import recovery_rows, tiles, workload_rows
 from chaos.reports.material import MS, Material, read_material
 from chaos.reports.panels.allocation import allocation_panels
 from chaos.reports.panels.faults import faults_panel
@@ -22,13 +23,7 @@ from chaos.reports.panels.shading import violations_at
 from chaos.reports.panels.timeline import timeline
 from chaos.reports.rendering import render, write_page
 from chaos.reports.scales import seconds
-from chaos.reports.tables import (
-    fault_rows,
-    node_rows,
-    recovery_rows,
-    tiles,
-    workload_rows,
-)
+from chaos.reports.tables import fault_rows, node_rows
 from chaos.reports.verdicts import (
     check_rows,
     headline,

@@ -8,11 +8,10 @@ from chaos.history.queries import Operation
 from chaos.history.records import Happening, OpType
 from chaos.judging.judgement import Figures, Judged, Judgement, Problem
 from chaos.reports.diagram import DIAGRAMS_MAX, diagrams_of
-from chaos.reports.diagram_events import (
+from chaos.reports.diagram_events import Event, Kind
+from chaos.reports.diagram_excerpt import (
     CLIENTS_MAX,
     EVENTS_MAX,
-    Event,
-    Kind,
     excerpt,
     join_alike,
     join_applied,
