@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 import trio
 
-from chaos.disks.errors import DiskError
 from chaos.disks.live_disks import NodeDisk
 from chaos.disks.means import DiskMeans
 from chaos.disks.shim import Call
@@ -18,15 +17,16 @@ from chaos.live.seams import Cluster, ImpossibleError, World
 from chaos.nemeses.disk.harm import Harm
 from chaos.nemeses.disk.wound import (
     DiskWound,
+    attempt_start,
     choose,
     disks_of,
     impossible_if_disk_refuses,
     kill,
-    read_from,
 )
 
 EMERGENCY, NO_WRITES = "ext4 error", "EROFS by preloaded library"
-_WORDS = "Read-only file system"
+WORDS = "Read-only file system"
+"""Of the reason that a node gives."""
 
 
 @attrs.frozen(kw_only=True)
@@ -36,8 +36,9 @@ class ReadOnlyNemesis:
     how it happens to people, and what is done here, where the node has a file system
     of its own. Without one, calls that change something fail with EROFS.
 
-    The node dies at its next write, and refuses to start, with the reason in its log.
-    Healing is the operator's: the file system is checked, mounted and the node started.
+    The node dies at its next write, and refuses to start, with the reason in its log;
+    ``refused`` has the nodes that were seen to. Healing is the operator's: the file
+    system is checked, mounted and the node started.
 
     What holds: everything. What was synced is there after the check. At most a
     minority is read-only at once, so the others go on.
@@ -64,12 +65,15 @@ class ReadOnlyNemesis:
             if disk.volume is None and disk.shim is None:
                 raise ImpossibleError(f"the disk of {disk.node} cannot be read-only")
         self.harm.trouble(targets, cluster.leaders)
-        logs = {target: cluster.node(target).log_file for target in targets}
-        before = {
-            target: log.stat().st_size if log.exists() else 0
-            for target, log in logs.items()
-        }
         made: list[NodeDisk] = []
+
+        async def mend() -> Mapping[str, Any]:
+            refused = [
+                disk.node for disk in made if await _mend(disk, cluster, is_seen=True)
+            ]
+            self.harm.end(targets)
+            return {"refused": refused}
+
         try:
             with impossible_if_disk_refuses():
                 for disk in disks:
@@ -77,33 +81,16 @@ class ReadOnlyNemesis:
                     _forbid(disk)
         except BaseException:
             with trio.CancelScope(shield=True):
-                await self._mend(made, cluster, targets)
+                for disk in made:
+                    await _mend(disk, cluster, is_seen=False)
+            self.harm.end(targets)
             raise
-
-        async def mend() -> Mapping[str, Any]:
-            await self._mend(disks, cluster, targets)
-            named = [t for t in targets if _WORDS in read_from(logs[t], before[t])]
-            return {"named_by": named}
-
         return DiskWound(
             targets=targets,
             means=EMERGENCY if disks[0].volume else NO_WRITES,
             detail={},
             mend=mend,
         )
-
-    async def _mend(
-        self, disks: list[NodeDisk], cluster: Cluster, claimed: tuple[str, ...]
-    ) -> None:
-        problems: list[str] = []
-        for disk in disks:
-            try:
-                await _permit(disk, cluster)
-            except DiskError as error:
-                problems.append(str(error))
-        self.harm.end(claimed)
-        if problems:
-            raise DiskError("; ".join(problems))
 
 
 def _forbid(disk: NodeDisk) -> None:
@@ -115,13 +102,19 @@ def _forbid(disk: NodeDisk) -> None:
     disk.shim.set(*calls, error=errno.EROFS)
 
 
-async def _permit(disk: NodeDisk, cluster: Cluster) -> None:
-    """A node whose file system is beyond repair stays held."""
-    if disk.volume is None:
-        assert disk.shim is not None
+async def _mend(disk: NodeDisk, cluster: Cluster, *, is_seen: bool) -> bool:
+    """As an operator does it; whether the node was seen refusing to start before, with
+    the reason. A node whose file system is beyond repair stays held: DiskError."""
+    node = disk.node
+    has_refused = False
+    cluster.hold(node)
+    await kill(cluster, [node])
+    if is_seen:
+        attempt = await attempt_start(cluster, node)
+        has_refused = attempt.has_died and WORDS in attempt.said
+    if disk.volume is not None:
+        await disk.volume.repair()
+    elif disk.shim is not None:
         disk.shim.clear()
-        return
-    cluster.hold(disk.node)
-    await kill(cluster, [disk.node])
-    await disk.volume.repair()
-    cluster.release(disk.node)
+    cluster.release(node)
+    return has_refused

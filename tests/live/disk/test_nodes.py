@@ -119,11 +119,10 @@ async def test_read_only_node_refuses_to_start_until_its_disk_is_repaired(
         )
         assert (wound.targets, wound.means) == ((leader,), "ext4 error")
         async with writing(cluster) as answered:
-            await wait_said(cluster, leader, "Read-only file system")
             await cluster.wait_leader(besides=leader)
         detail = await wound.heal()
 
-        assert detail == {"named_by": [leader]}
+        assert detail == {"refused": [leader]}
         await expect_intact(world, answered)
 
 

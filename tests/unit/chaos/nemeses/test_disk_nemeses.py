@@ -167,7 +167,8 @@ async def test_full_and_read_only_without_root_are_made_by_calls_that_fail(
     await wait_starts(cluster, "leader-1", 2)
     with pytest.raises(ImpossibleError, match="leader-1 is broken already"):
         await inject(nemeses, world, Fault.FLIPPED_JOURNAL, Target.LEADER)
-    await wound.heal()
+    detail = await wound.heal()
+    assert detail.get("refused", ["leader-1"]) == ["leader-1"]
 
     await cluster.wait_serving()
     assert words in cluster.node("leader-1").log_file.read_text()
