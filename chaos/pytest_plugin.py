@@ -88,9 +88,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    item.config.stash[_NODEID] = item.nodeid
+    item.config.stash[_NODEID] = nodeid = _typed(item)
     if (book := item.config.stash.get(_BOOK, None)) is not None:
-        book.nodeid = _typed(item.config, item.nodeid)
+        book.nodeid = nodeid
 
 
 def pytest_keyboard_interrupt(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
@@ -147,7 +147,7 @@ def raftleader_cluster(
 ) -> Iterator[ChaosCluster]:
     """A cluster for this test, ready for work. After the test everything is healed and
     judged: a broken promise is an error of the test."""
-    from chaos.testing.errors import BrokenPromiseError
+    from chaos.testing.errors import BrokenPromiseError, ClusterStartError
     from chaos.testing.request import request_of
     from raftleader.errors import ConfigError
 
@@ -164,7 +164,7 @@ def raftleader_cluster(
     try:
         with book.cluster(wanted) as cluster:
             yield cluster
-    except BrokenPromiseError as error:
+    except (ClusterStartError, BrokenPromiseError) as error:
         pytest.fail(str(error), pytrace=False)
 
 
@@ -194,21 +194,20 @@ def _book(config: pytest.Config, temporary: pytest.TempPathFactory) -> Book:
         reports = config.getoption("--raftleader-report")
         is_by_hand = MODULE in config.invocation_params.args
         book = Book(
-            Path(reports).resolve() if reports else None,
-            lambda: temporary.mktemp("raftleader"),
+            Path(reports).resolve() if reports else temporary.mktemp("raftleader"),
             config.getoption("--raftleader-keep"),
             ("-p", MODULE) if is_by_hand else (),
         )
-        book.nodeid = _typed(config, config.stash[_NODEID])
+        book.nodeid = config.stash[_NODEID]
         config.stash[_BOOK] = book
         _books.append(book)
     return book
 
 
-def _typed(config: pytest.Config, nodeid: str) -> str:
-    """As it is typed in the folder where pytest was started."""
-    file, separator, rest = str(nodeid).partition("::")
-    path = os.path.relpath(config.rootpath / file, config.invocation_params.dir)
+def _typed(item: pytest.Item) -> str:
+    """Its name, as it is typed in the folder where pytest was started."""
+    _, separator, rest = str(item.nodeid).partition("::")
+    path = os.path.relpath(item.path, item.config.invocation_params.dir)
     return f"{path}{separator}{rest}"
 
 

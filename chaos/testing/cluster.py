@@ -21,7 +21,7 @@ from chaos.testing.session import Session
 COMMAND_TIMEOUT_S = 30.0
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class ChaosCluster:
     """Leader nodes ``leader-1`` ... and agents ``agent-1`` ..., ready for work.
 
@@ -42,6 +42,10 @@ class ChaosCluster:
     rng: random.Random
     _portal: Portal[Session]
     _session: Session
+
+    def __repr__(self) -> str:
+        wanted = self.request
+        return f"<cluster of {wanted.leaders} leaders and {wanted.agents} agents>"
 
     @property
     def request(self) -> ClusterRequest:

@@ -5,6 +5,10 @@ from __future__ import annotations
 DOCTOR = "`raftleader chaos doctor` shows what this machine can do"
 
 
+class ClusterStartError(Exception):
+    """The cluster did not become ready for work; nothing of it runs any more."""
+
+
 class ClusterDiedError(Exception):
     """The processes cannot be kept any more: the loop that keeps them has ended."""
 

@@ -51,7 +51,7 @@ JUDGED_WORDS = frozenset(
 SHOWN = 5
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class OpInProgress:
     """An operation that was asked for. Say once how it ended; if you do not, it ended
     ok when the block was left, or as the exception that left it says."""
@@ -62,6 +62,9 @@ class OpInProgress:
     f: str
     key: str
     _ended: OpType | None = None
+
+    def __repr__(self) -> str:
+        return f"<{self.f}: {self._ended.value if self._ended else 'asked'}>"
 
     def ok(self, value: Any = None) -> None:
         """It happened; ``value`` is what was learnt."""
@@ -86,7 +89,7 @@ class OpInProgress:
         self._history._ended(self, how, value, error)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class ChaosHistory:
     """Writes down what a test does; may be used by many threads at once.
 
@@ -100,6 +103,9 @@ class ChaosHistory:
     _numbers: Iterator[int] = attrs.field(factory=lambda: count(1), init=False)
     _free: list[int] = attrs.field(factory=list, init=False)
     """Processes that are doing nothing."""
+
+    def __repr__(self) -> str:
+        return f"<history in {self.folder}>"
 
     @contextmanager
     def op(self, f: str, *, key: str = "", value: Any = None) -> Iterator[OpInProgress]:

@@ -18,7 +18,7 @@ KILL_S, PAUSE_S, PARTITION_S = 1.0, 2.0, 3.0
 takes, and cut off for long enough to be deposed for certain."""
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Injury:
     """A fault that was made.
 
@@ -28,6 +28,10 @@ class Injury:
     _portal: Portal[Session]
     _session: Session
     _held: Held
+
+    def __repr__(self) -> str:
+        state = "healed" if self.is_healed else "in force"
+        return f"<{self.fault} of {', '.join(self.targets)}, {state}>"
 
     @property
     def fault(self) -> str:
@@ -65,11 +69,14 @@ class Injury:
             raise TimeoutError(f"{self.fault} was not healed within {timeout_s:g} s")
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Schedule:
     """Faults that come by themselves."""
 
     _background: Background
+
+    def __repr__(self) -> str:
+        return f"<{len(self.fired)} of {len(self.injections)} faults were made>"
 
     @property
     def injections(self) -> tuple[Injection, ...]:
@@ -84,7 +91,7 @@ class Schedule:
         )
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Nemesis:
     """Breaks one cluster. Everything it does is recorded.
 
@@ -96,6 +103,9 @@ class Nemesis:
 
     _portal: Portal[Session]
     _session: Session
+
+    def __repr__(self) -> str:
+        return f"<nemesis, seed {self._session.request.seed}>"
 
     def inject(
         self, fault: str, target: str | None = None, *, for_s: float | None = None

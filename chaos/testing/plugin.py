@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from chaos.testing.cluster import ChaosCluster
+from chaos.testing.errors import ClusterStartError
 from chaos.testing.request import ClusterRequest, request_of
 from chaos.testing.runs import Run, new_folder
 from raftleader.errors import RaftLeaderError
@@ -38,13 +39,12 @@ class Book:
     """The clusters of a session of pytest (or of one of its workers).
 
     Attributes:
-        reports: Where folders go; None: below a folder of pytest's own.
-        temporary: Makes that one.
+        folder: In which each cluster has its own.
+        is_kept: Also after tests that pass.
         options: What pytest must be told so that it knows this plugin.
     """
 
-    reports: Path | None
-    temporary: Callable[[], Path]
+    folder: Path
     is_kept: bool
     options: tuple[str, ...]
     is_interrupted: bool = False
@@ -54,10 +54,11 @@ class Book:
 
     @contextmanager
     def cluster(self, request: ClusterRequest) -> Iterator[ChaosCluster]:
-        """A cluster for the block. Raises BrokenPromiseError after it."""
+        """A cluster for the block. Raises ClusterStartError before, BrokenPromiseError
+        after it."""
         run = Run(
             request,
-            new_folder(self.reports or self.temporary(), self._name(request)),
+            new_folder(self.folder, self._name(request)),
             repeat_command(self.nodeid, request.seed, options=self.options),
             self.nodeid,
         )
@@ -65,7 +66,7 @@ class Book:
             cluster = run.start()
         except RaftLeaderError as error:
             text = "\n".join([f"the cluster did not start: {error}", *run.lines()])
-            raise RuntimeError(text) from error
+            raise ClusterStartError(text) from error
         self._open.append(run)
         try:
             yield cluster

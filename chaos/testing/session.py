@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import attrs
 import trio
@@ -22,7 +23,6 @@ from chaos.live.atlas import Shape
 from chaos.live.cluster import LiveCluster, open_live_cluster
 from chaos.live.faults import Fault
 from chaos.live.finishing import Finishing
-from chaos.live.opening import nodes_of
 from chaos.live.outcome import Bound, Ending, Outcome
 from chaos.live.pages import HttpPages
 from chaos.live.plan import LEADER, node_names
@@ -114,7 +114,7 @@ async def open_session(
             journal=journal,
             folder=folder,
         )
-        outcome.nodes = nodes_of(world)
+        outcome.nodes = _nodes(cluster, folder)
         ask = partial(cluster.client.status_of, timeout_s=STATUS_TIMEOUT_S)
         session = Session(
             request=request,
@@ -143,6 +143,18 @@ def _network(
         return open_network(request.network, hosts, request.seed)
     # Addresses are drawn too, and tests with one seed may run side by side.
     return open_proxies(hosts, random.SystemRandom().getrandbits(32))
+
+
+def _nodes(cluster: LiveCluster, folder: Path) -> list[dict[str, Any]]:
+    """For ``run.json``. The test's own frameworks are no nodes."""
+    return [
+        {
+            "name": node.name,
+            "kind": node.kind,
+            "log": str(node.log_file.relative_to(folder)),
+        }
+        for node in map(cluster.node, (*cluster.leaders, *cluster.agents))
+    ]
 
 
 def _faults(
