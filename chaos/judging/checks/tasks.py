@@ -243,13 +243,16 @@ def reconciled(evidence: Evidence) -> Seen:
 
 
 def _named_early(evidence: Evidence) -> set[TaskKey]:
-    """Tasks that somebody asked for before the log had them: unknown was true then."""
+    """Tasks that somebody asked for before the log had them: unknown was true then.
+    A KILL asks too: of a task that is not there it is told so."""
     facts = evidence.facts
     named: dict[str, int] = {}
     for operation in evidence.operations:
         if operation.f == "reconcile":
             for task in operation.value["tasks"]:
                 named.setdefault(task["task_id"], operation.began_ns)
+        elif operation.f == "kill":
+            named.setdefault(operation.value["task_id"], operation.began_ns)
     return {
         key
         for key, states in facts.states.items()
