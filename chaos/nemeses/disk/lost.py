@@ -23,6 +23,10 @@ from chaos.nemeses.disk.wound import (
 )
 
 
+LEADS = "leading term="
+"""What a node logs when it begins to lead."""
+
+
 @attrs.frozen(kw_only=True)
 class LostDiskNemesis:
     """Kills a node, gives it an empty disk, and lets it try to start: under the name of
@@ -77,14 +81,10 @@ class LostDiskNemesis:
                 attempt = await attempt_start(cluster, disk.node)
                 if attempt.has_died:
                     detail["refused"].append(disk.node)
-                elif _has_led_or_voted(attempt.said):
-                    detail[VIOLATION] = f"{disk.node} took part with an empty directory"
+                elif LEADS in attempt.said:
+                    detail[VIOLATION] = f"{disk.node} led with an empty directory"
         except BaseException:
             with trio.CancelScope(shield=True):
                 await mend()
             raise
         return DiskWound(targets=targets, means="empty disk", detail=detail, mend=mend)
-
-
-def _has_led_or_voted(said: str) -> bool:
-    return "leading" in said or "following" in said
