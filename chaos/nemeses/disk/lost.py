@@ -22,7 +22,6 @@ from chaos.nemeses.disk.wound import (
     kill,
 )
 
-
 LEADS = "leading term="
 """What a node logs when it begins to lead."""
 
