@@ -29,7 +29,7 @@ class Tile:
 class RecoveryRow:
     fault: str
     colour: int | None
-    count: int
+    fired: int
     took: list[str]
     """Median and maximum of each of the three times."""
     longest_gap: str
@@ -152,7 +152,7 @@ def recovery_rows(material: Material) -> list[RecoveryRow]:
             RecoveryRow(
                 fault=name,
                 colour=colours.get(name),
-                count=one.count if one else 0,
+                fired=figures.faults[name].fired if name in figures.faults else 0,
                 took=[
                     text
                     for some in times

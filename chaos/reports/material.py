@@ -24,23 +24,21 @@ from chaos.history.queries import (
     fault_windows,
     impossible_faults,
     kinds_of_workloads,
-    operations,
     phases,
 )
 from chaos.history.records import (
     FaultRecord,
     Happening,
     NodeSample,
-    Op,
-    OpType,
     ProcessEvent,
     Record,
 )
-from chaos.judging.judgement import Judgement, judgement_from_dict
+from chaos.judging.judgement import Judgement, Problem, judgement_from_dict
 from chaos.judging.streams import Stream, join_streams
-from chaos.live.run_file import DRIVER_RECORDS, HISTORY, RUN, VERSION, read_json
+from chaos.live.run_file import RUN, VERSION, read_json
 from chaos.observation.format import AppliedRecord, Begin
 from chaos.observation.reading import applied_logs, read_applied
+from chaos.reports.lenient_history import pair, read_records
 from raftleader.errors import ConfigError, InvalidInputError
 from raftleader.state.commands import BeginTerm, decode_entry
 
@@ -124,11 +122,12 @@ def read_material(folder: Path) -> Material:
     found = Material(folder=folder)
     found.run = read_run_file(folder, found.missing)
     found.judgement = judgement_of(found.run, found.missing)
-    found.records = _read_records(folder, found.missing)
-    found.operations = _pair(found.records, found.missing)
+    found.records = read_records(folder, found.missing)
+    found.operations = pair(found.records, found.missing)
     _sort_records(found)
     _read_logs(found)
     _find_time(found)
+    _date_problems(found)
     return found
 
 
@@ -160,58 +159,6 @@ def judgement_of(run: Mapping[str, Any], missing: list[str]) -> Judgement | None
     except msgspec.ValidationError as error:
         missing.append(f"the judgement in {RUN} cannot be read: {error}")
         return None
-
-
-def _read_records(folder: Path, missing: list[str]) -> list[Record]:
-    sources = [folder / HISTORY]
-    if not sources[0].is_file():
-        sources = [folder / DRIVER_RECORDS, *sorted(folder.glob("workloads/*.jsonl"))]
-        sources = [path for path in sources if path.is_file()]
-        missing.append(
-            f"there is no {HISTORY}: "
-            + (f"{len(sources)} files were merged for it" if sources else "no history")
-        )
-    decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
-    records: list[Record] = []
-    torn = 0
-    for path in sources:
-        try:
-            lines = path.read_bytes().split(b"\n")
-        except OSError as error:
-            missing.append(f"{path.name}: {error.strerror}")
-            continue
-        for line in filter(None, lines):
-            try:
-                records.append(decoder.decode(line))
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                torn += 1
-    if torn:
-        missing.append(f"{torn} lines of the history are torn, and were left out")
-    records.sort(key=lambda record: record.at_ns)
-    return records
-
-
-def _pair(records: list[Record], missing: list[str]) -> list[Operation]:
-    """Operations, even of a history in which something does not fit."""
-    try:
-        return operations(records)
-    except ValueError as error:
-        missing.append(f"operations that do not fit were left out: {error}")
-    begun: set[tuple[str, int]] = set()
-    ended: set[tuple[str, int]] = set()
-    fitting: list[Record] = []
-    for record in records:
-        if not isinstance(record, Op):
-            continue
-        name = (record.process, record.id)
-        if record.type is OpType.INVOKE:
-            if name not in begun:
-                begun.add(name)
-                fitting.append(record)
-        elif name in begun and name not in ended:
-            ended.add(name)
-            fitting.append(record)
-    return operations(fitting)
 
 
 def _sort_records(found: Material) -> None:
@@ -285,6 +232,25 @@ def _find_time(found: Material) -> None:
     began_ns = _time(found.run, "began_ns") or first
     found.began_ns = began_ns if began_ns <= last or not times else first
     found.ended_ns = max(_time(found.run, "ended_ns"), last, found.began_ns)
+
+
+def _date_problems(found: Material) -> None:
+    """Problems that name an entry and no time have that at which it was applied."""
+    judgement = found.judgement
+    if judgement is None:
+        return
+    at_ns = {entry.index: entry.at_ns for entry in found.stream.entries}
+
+    def dated(problem: Problem) -> Problem:
+        if problem.at_ns is not None or problem.index not in at_ns:
+            return problem
+        return msgspec.structs.replace(problem, at_ns=at_ns[problem.index])
+
+    results = tuple(
+        msgspec.structs.replace(one, problems=tuple(map(dated, one.problems)))
+        for one in judgement.results
+    )
+    found.judgement = msgspec.structs.replace(judgement, results=results)
 
 
 def _time(run: Mapping[str, Any], key: str) -> int:

@@ -23,7 +23,7 @@ from chaos.reports.panels.shading import violations_at
 from chaos.reports.panels.timeline import timeline
 from chaos.reports.rendering import render, write_page
 from chaos.reports.scales import seconds
-from chaos.reports.tables import fault_rows, node_rows
+from chaos.reports.tables import fault_rows, left_out_rows, node_rows
 from chaos.reports.verdicts import (
     check_rows,
     headline,
@@ -60,7 +60,7 @@ def content_of(material: Material) -> dict[str, Any]:
         "headline": headline(material, checks),
         "facts": facts(material),
         "command": material.text("command"),
-        "left_out": material.rows("left_out"),
+        "left_out": left_out_rows(material),
         "missing": material.missing,
         "promises": [row for row in promises if row.name.startswith("P")],
         "invariants": [row for row in promises if row.name.startswith("I")],

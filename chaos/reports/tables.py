@@ -18,6 +18,15 @@ TARGETS_SHOWN_MAX = 6
 
 
 @attrs.frozen(kw_only=True)
+class LeftOutRow:
+    """``is_missing``: it cannot be made on this machine, or in this run, at all."""
+
+    faults: list[str]
+    why: str
+    is_missing: bool
+
+
+@attrs.frozen(kw_only=True)
 class FaultRow:
     """An injection of the schedule, and what came of it."""
 
@@ -42,6 +51,18 @@ class NodeRow:
     """Relative to the report; empty if there is no such file."""
     starts: int
     deaths: list[str]
+
+
+def left_out_rows(material: Material) -> list[LeftOutRow]:
+    """Classes of faults that were asked for and not made, together for each reason."""
+    found: dict[tuple[str, bool], list[str]] = {}
+    for row in material.rows("left_out"):
+        reason = (str(row.get("why", "")), row.get("is_missing") is True)
+        found.setdefault(reason, []).append(str(row.get("fault", "")))
+    return [
+        LeftOutRow(faults=faults, why=why, is_missing=is_missing)
+        for (why, is_missing), faults in found.items()
+    ]
 
 
 def fault_rows(material: Material) -> list[FaultRow]:

@@ -10,7 +10,7 @@ from chaos.reports.panels.panel import Axis, Overlay, Panel
 from chaos.reports.panels.shading import (
     colours_of,
     end_of,
-    shades,
+    violation_lines,
     violations_at,
 )
 from chaos.reports.scales import Label, seconds
@@ -77,7 +77,7 @@ def faults_panel(material: Material, axis: Axis) -> Panel:
         title="Phases and faults",
         axis=axis,
         height=height,
-        picture=shades(material, height),
+        picture=violation_lines(material, height),
         rows=rows,
         overlays=overlays,
         note="" if material.faults else "No fault was injected.",

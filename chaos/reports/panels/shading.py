@@ -40,28 +40,37 @@ def violations_at(material: Material) -> list[tuple[float, str]]:
 
 
 def shades(material: Material, height: float) -> Markup:
-    """Every fault as an area of its colour, and every violation as a line."""
+    """Every fault as an area of its colour, and every violation as a line. Where faults
+    overlap, the later one is seen: colours that add up would say nothing."""
     colours = colours_of(material)
-    found = []
+    areas, edges = [], []
     for fault in material.faults:
         begin, end = material.ms(fault.began_ns), end_of(material, fault)
         colour = f"f{colours[fault.name]}"
-        found.append(
+        areas.append(
             element(
                 "path",
                 class_=f"shade {colour}",
                 d=f"M{number(begin)} 0H{number(end)}V{number(height)}H{number(begin)}Z",
             )
         )
-        found.append(
+        edges.append(
             element(
                 "path",
                 class_=f"shade-edge {colour}",
                 d=f"M{number(begin)} 0V{number(height)}",
             )
         )
+    return element(
+        "g",
+        element("g", *areas, class_="shades"),
+        *edges,
+        violation_lines(material, height),
+    )
+
+
+def violation_lines(material: Material, height: float) -> Markup:
+    """From top to bottom, at each time at which something is wrong."""
     times = dict.fromkeys(number(at) for at, _ in violations_at(material))
-    if times:
-        path = "".join(f"M{at} 0V{number(height)}" for at in times)
-        found.append(element("path", class_="violation", d=path))
-    return element("g", *found)
+    path = "".join(f"M{at} 0V{number(height)}" for at in times)
+    return element("path", class_="violation", d=path)

@@ -74,6 +74,21 @@ def test_material_leaves_out_operations_that_do_not_fit(
     assert any("nobody/1" in words for words in found.missing)
 
 
+def test_material_dates_problems_by_the_entry_they_name(
+    valid_run: Path, tmp_path: Path
+) -> None:
+    folder = copied(valid_run, tmp_path)
+    entry = read_material(folder).stream.entries[100]
+    run = json.loads((folder / "run.json").read_text())
+    problems = [{"text": "a", "index": entry.index}, {"text": "b", "index": 10**9}]
+    run["judgement"]["results"][0]["problems"] = problems
+    (folder / "run.json").write_text(json.dumps(run))
+    judgement = read_material(folder).judgement
+    assert judgement is not None
+    times = [problem.at_ns for problem in judgement.results[0].problems]
+    assert times == [entry.at_ns, None]
+
+
 def test_material_takes_a_run_file_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("[1]")
     assert any("no object" in words for words in read_material(tmp_path).missing)
