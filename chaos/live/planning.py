@@ -57,7 +57,7 @@ def draw_plan(request: LiveRequest, machine: Machine) -> RunPlan:
     kinds = possible_networks(request, machine)
     best = next(kind for kind in FAULTS_OF if kind in kinds)
     disks = choose_disks(request, machine)
-    missing = missing_faults(machine, best, disks)
+    missing = missing_faults(request, machine, best, disks)
     schedule = draw_schedule(
         request.seed, selection, for_s=request.for_s, shape=shape, missing=missing
     )
@@ -137,16 +137,16 @@ def why_no_ext4(request: LiveRequest, machine: Machine) -> str | None:
 
 
 def missing_faults(
-    machine: Machine, network: NetworkKind, disks: str
+    request: LiveRequest, machine: Machine, network: NetworkKind, disks: str
 ) -> dict[Fault, str]:
     """The classes that a run on this machine cannot have, and why."""
-    nemeses = nemeses_by_fault(machine, disks=disks)
     missing: dict[Fault, str] = {}
-    for fault, nemesis in nemeses.items():
+    for fault, nemesis in nemeses_by_fault(machine, disks=disks).items():
         if fault.group is Group.NETWORK and fault not in FAULTS_OF[network]:
             missing[fault] = _why_not_on(fault, network, machine)
         elif (why := nemesis.missing(fault)) is not None:
-            missing[fault] = why
+            is_for_plain = fault.group is Group.DISK and disks != request.disks
+            missing[fault] = (is_for_plain and why_no_ext4(request, machine)) or why
     return missing
 
 

@@ -89,6 +89,7 @@ def test_without_namespaces_there_are_proxies_and_plain_disks() -> None:
     assert sorted(found) == ["loss", "power-cut"]
     assert "TCP sends lost packets again, below a proxy" in found["loss"]
     assert "no namespaces: not here" in found["loss"]
+    assert found["power-cut"] == "no loop-ext4: not here"
     plan = draw_plan(asked, machine(Ability.NAMESPACES, Ability.LOOP_EXT4))
     assert (plan.network, plan.disks) == ("proxies", "plain")
 
@@ -106,6 +107,10 @@ def test_no_house_means_no_namespaces() -> None:
     asked = request(faults="kill,partition", has_house=False)
     plan = draw_plan(asked, machine())
     assert (plan.network, plan.disks) == ("proxies", "plain")
+    found = left_out(request(faults="kill,power-cut", has_house=False))
+    assert "(--no-house)" in found["power-cut"]
+    found = left_out(request(faults="kill,power-cut", disks="plain"))
+    assert found["power-cut"] == "the run was asked to do with --disks plain"
 
 
 @pytest.mark.parametrize(
