@@ -12,7 +12,7 @@ import attrs
 from markupsafe import Markup
 
 from chaos.judging.judgement import Problem
-from chaos.reports.diagram_events import Event, Kind
+from chaos.reports.diagram_events import AROUND_NS, Event, Kind
 from chaos.reports.diagram_excerpt import Excerpt, excerpt
 from chaos.reports.material import MS, Material
 from chaos.reports.panels.roles import LEADER, WORDS, stretches
@@ -22,7 +22,7 @@ from chaos.results import Verdict
 DIAGRAMS_MAX = 3
 APART_NS = 200 * MS
 """Violations nearer to each other are in one diagram."""
-ROW = 20.0
+ROW = 23.0
 HEAD = 34.0
 TIMES = 84.0
 LANE_MIN, LANE_MAX = 118.0, 190.0
@@ -32,7 +32,7 @@ MARGIN = 24.0
 GAP_NS = 50 * MS
 GAP = 14.0
 BELOW_PROBLEM = 6.0
-LETTER = 6.1
+LETTER, LETTER_OWN = 6.1, 7.0
 BESIDE = 8.0
 
 
@@ -112,7 +112,7 @@ def _picture(found: Excerpt, at_ns: int, material: Material) -> Markup:
     )
     parts = []
     for lane, x in xs.items():
-        kind = material.kinds.get(lane) or _role(material, lane, found.began_ns)
+        kind = material.kinds.get(lane) or _role(material, lane, at_ns - AROUND_NS)
         parts.append(text(lane, x=x, y=14, class_="lane-name"))
         if kind:
             parts.append(text(kind, x=x, y=27, class_="lane-kind"))
@@ -161,7 +161,7 @@ def _rows(events: list[Event]) -> tuple[list[float], list[tuple[float, int]], fl
 
 
 def _right_end(event: Event, xs: dict[str, float], right: float) -> float:
-    length = len(event.text) * LETTER
+    length = _length(event)
     if event.kind is Kind.PROBLEM:
         return TIMES + MARGIN + length
     x = xs.get(event.lane, TIMES + MARGIN)
@@ -173,7 +173,13 @@ def _right_end(event: Event, xs: dict[str, float], right: float) -> float:
 def _is_narrow(event: Event, xs: dict[str, float]) -> bool:
     """The words have no room above the arrow, and go behind it."""
     room = abs(xs[event.to] - xs[event.lane]) - 3 * BESIDE
-    return len(event.text) * LETTER > room
+    return _length(event) > room
+
+
+def _length(event: Event) -> float:
+    """Of its words, in pixels; bold ones are wider."""
+    is_bold = event.is_own or event.kind is Kind.PROBLEM
+    return len(event.text) * (LETTER_OWN if is_bold else LETTER)
 
 
 def _drawn(event: Event, y: float, xs: dict[str, float], width: float) -> Markup:
@@ -191,7 +197,7 @@ def _drawn(event: Event, y: float, xs: dict[str, float], width: float) -> Markup
             "rect", x=x - 3.5, y=y - 3.5, width=7, height=7, class_=f"mark {name}"
         )
     else:
-        length = len(event.text) * LETTER + 12
+        length = _length(event) + 12
         pill = element(
             "rect",
             x=x - 5,

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import attrs
 
 from chaos.judging.judgement import Judgement
+from chaos.live.faults import Fault
 from chaos.live.run_file import RUN
 from chaos.reports.figures import NONE
 from chaos.reports.material import judgement_of, read_run_file
@@ -125,9 +126,13 @@ def _ops(judgement: Judgement | None) -> str:
 
 
 def _recovery(judgement: Judgement | None) -> str:
-    """Median time to a leader, over all faults that took one away."""
+    """Median time to a leader after one is killed; if none was, after all faults that
+    took one away."""
     if judgement is None:
         return NONE
+    kill = judgement.figures.recovery.get(Fault.KILL.value)
+    if kill is not None and kill.to_leader_s:
+        return seconds(median(kill.to_leader_s))
     times = [
         time for one in judgement.figures.recovery.values() for time in one.to_leader_s
     ]

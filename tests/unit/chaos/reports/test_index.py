@@ -29,8 +29,8 @@ def test_index_has_a_row_for_each_run_the_newest_first(
     page = path.read_text()
     assert path == tmp_path / "index.html"
     first, second = rows_of(page)
-    assert first.startswith("✕ violated 2023-11-15 22:13 UTC 7 ")
-    assert second.startswith("✓ valid 2023-11-14 22:13 UTC 7 ")
+    assert first.startswith("✕ violated new 2023-11-15 22:13 UTC 7 ")
+    assert second.startswith("✓ valid old one 2023-11-14 22:13 UTC 7 ")
     assert "kill" in first and " raft " in first
     assert 'href="old%20one/report.html"' in page
     assert "2 runs" in page

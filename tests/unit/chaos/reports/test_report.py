@@ -97,7 +97,7 @@ def test_report_of_a_valid_run_says_so(valid_run: Path, tmp_path: Path) -> None:
     assert "✓ Valid" in text
     assert "checks held" in text
     assert "raftleader chaos live --seed 7 --for 6s" in text
-    assert "no loop device: power-cut" in text  # left out, and why
+    assert "no loop device (cannot be made here) : power-cut" in text
     assert "P4 no resource is given twice" in text
     assert "What went wrong" not in text
     assert "Missing" not in text
