@@ -50,8 +50,8 @@ class ClusterRequest:
 
     def check(self) -> None:
         """Raises ConfigError that names the argument."""
-        if not 0 <= self.seed < SEED_MAX:
-            raise ConfigError(f"seed: expected 0 or more, less than 2**62: {self.seed}")
+        if not isinstance(self.seed, int) or not 0 <= self.seed < SEED_MAX:
+            raise ConfigError(f"seed: {self.seed!r} is no number of 0 to 2**62")
         if not 1 <= self.leaders <= LEADERS_MAX:
             raise ConfigError(f"leaders: expected 1 to {LEADERS_MAX}")
         if not 0 <= self.agents <= AGENTS_MAX:
@@ -104,26 +104,22 @@ def request_of(
     arguments: Mapping[str, Any], *, seed: int, duration: str | float | None = None
 ) -> ClusterRequest:
     """From a marker's arguments, or a factory's. Raises ConfigError."""
-    known = {field.name for field in attrs.fields(ClusterRequest)} - {"duration_s"}
-    for name in arguments:
+    fields = {field.name: field for field in attrs.fields(ClusterRequest)}
+    known = set(fields) - {"duration_s"}
+    for name, value in arguments.items():
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else ""
-            raise ConfigError(
-                f"{name}: unknown{hint} Known are {_list(sorted(known))}"
-                if hint
-                else f"{name}: unknown; known are {_list(sorted(known))}"
-            )
+            hint = f"did you mean {close[0]}? " if close else ""
+            words = f"{name}: unknown; {hint}known are {_list(sorted(known))}"
+            raise ConfigError(words)
+        usual = fields[name].default
+        if isinstance(usual, bool | int | str) and type(value) is not type(usual):
+            raise ConfigError(f"{name}: expected a value like {usual}, got {value!r}")
     duration_s = DURATION_S
     if duration is not None:
         duration_s = parse_duration(str(duration), "chaos_duration")
-    try:
-        request = ClusterRequest(
-            **{**arguments, "seed": seed, "duration_s": duration_s}
-        )
-        request.check()
-    except TypeError as error:
-        raise ConfigError(str(error)) from error
+    request = ClusterRequest(**{**arguments, "seed": seed, "duration_s": duration_s})
+    request.check()
     return request
 
 

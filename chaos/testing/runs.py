@@ -42,7 +42,7 @@ START_ATTEMPTS = 3
 PORT_TAKEN = "already in use"
 REPORT = "report.html"
 SHOWN = 5
-_UNUSUAL = re.compile(r"[^A-Za-z0-9_.-]+")
+_UNUSUAL = re.compile(r"[^A-Za-z0-9_.]+")
 
 
 def new_folder(parent: Path, name: str) -> Path:
