@@ -12,7 +12,7 @@ import attrs
 from markupsafe import Markup
 
 from chaos.judging.judgement import Problem
-from chaos.reports.diagram_events import AROUND_NS, Event, Kind
+from chaos.reports.diagram_events import AROUND_NS, Event, Kind, short
 from chaos.reports.diagram_excerpt import Excerpt, excerpt
 from chaos.reports.material import MS, Material
 from chaos.reports.panels.roles import LEADER, WORDS, stretches
@@ -34,6 +34,8 @@ GAP = 14.0
 BELOW_PROBLEM = 6.0
 LETTER, LETTER_OWN = 6.1, 7.0
 BESIDE = 8.0
+MARKED = (Kind.CALL, Kind.ANSWER, Kind.FAILURE, Kind.DOUBT, Kind.APPLY)
+"""Of other events the words have a background."""
 
 
 @attrs.frozen(kw_only=True)
@@ -107,9 +109,7 @@ def _picture(found: Excerpt, at_ns: int, material: Material) -> Markup:
     }
     ys, gaps, height = _rows(found.events)
     right = TIMES + MARGIN + len(found.lanes) * wide
-    width = (
-        max([right, *(_right_end(event, xs, right) for event in found.events)]) + MARGIN
-    )
+    width = max(WIDTH, right + MARGIN)
     parts = []
     for lane, x in xs.items():
         kind = material.kinds.get(lane) or _role(material, lane, at_ns - AROUND_NS)
@@ -160,22 +160,6 @@ def _rows(events: list[Event]) -> tuple[list[float], list[tuple[float, int]], fl
     return ys, gaps, y + ROW
 
 
-def _right_end(event: Event, xs: dict[str, float], right: float) -> float:
-    length = _length(event)
-    if event.kind is Kind.PROBLEM:
-        return TIMES + MARGIN + length
-    x = xs.get(event.lane, TIMES + MARGIN)
-    if event.to in xs:
-        x = max(x, xs[event.to]) if _is_narrow(event, xs) else min(x, xs[event.to])
-    return x + BESIDE + length
-
-
-def _is_narrow(event: Event, xs: dict[str, float]) -> bool:
-    """The words have no room above the arrow, and go behind it."""
-    room = abs(xs[event.to] - xs[event.lane]) - 3 * BESIDE
-    return _length(event) > room
-
-
 def _length(event: Event) -> float:
     """Of its words, in pixels; bold ones are wider."""
     is_bold = event.is_own or event.kind is Kind.PROBLEM
@@ -190,27 +174,31 @@ def _drawn(event: Event, y: float, xs: dict[str, float], width: float) -> Markup
     if event.to in xs and event.to != event.lane:
         return _arrow(event, y, xs)
     name, own = kind.value, " own" if event.is_own else ""
-    if kind in (Kind.CALL, Kind.ANSWER, Kind.FAILURE, Kind.DOUBT):
-        mark = element("circle", cx=x, cy=y, r=3.5, class_=f"mark {name}")
-    elif kind is Kind.APPLY:
-        mark = element(
-            "rect", x=x - 3.5, y=y - 3.5, width=7, height=7, class_=f"mark {name}"
-        )
-    else:
-        length = _length(event) + 12
-        pill = element(
-            "rect",
-            x=x - 5,
-            y=y - 8.5,
-            width=length + 2,
-            height=17,
-            rx=4,
-            class_=f"pill {name}",
-        )
-        words = text(event.text, x=x + 2, y=y + 4, class_=f"words {name}{own}")
-        return element("g", pill, words)
-    words = text(event.text, x=x + BESIDE, y=y + 4, class_=f"words {name}{own}")
-    return element("g", mark, words)
+    style = f"words {name}{own}"
+    # At the right edge words stand before their mark; nothing else is in the row.
+    is_before = x + BESIDE + _length(event) > width
+    if kind in MARKED:
+        if kind is Kind.APPLY:
+            mark = element(
+                "rect", x=x - 3.5, y=y - 3.5, width=7, height=7, class_=f"mark {name}"
+            )
+        else:
+            mark = element("circle", cx=x, cy=y, r=3.5, class_=f"mark {name}")
+        at = x - BESIDE if is_before else x + BESIDE
+        style += " before" if is_before else ""
+        return element("g", mark, text(event.text, x=at, y=y + 4, class_=style))
+    length = _length(event) + 14
+    left = x - length + 5 if is_before else x - 5
+    pill = element(
+        "rect",
+        x=left,
+        y=y - 8.5,
+        width=length,
+        height=17,
+        rx=4,
+        class_=f"pill {name}",
+    )
+    return element("g", pill, text(event.text, x=left + 7, y=y + 4, class_=style))
 
 
 def _arrow(event: Event, y: float, xs: dict[str, float]) -> Markup:
@@ -224,16 +212,12 @@ def _arrow(event: Event, y: float, xs: dict[str, float]) -> Markup:
         class_=f"head {name}",
         d=f"M{end} {y}l{-8 * way} -4v8Z",
     )
-    if _is_narrow(event, xs):
-        words = text(
-            event.text,
-            x=max(begin, end) + BESIDE,
-            y=y + 4,
-            class_=f"words {name}{own}",
-        )
-    else:
-        x = min(begin, end) + 2 * BESIDE
-        words = text(event.text, x=x, y=y - 4, class_=f"words {name}{own}")
+    words = text(
+        event.text,
+        x=min(begin, end) + 2 * BESIDE,
+        y=y - 4,
+        class_=f"words {name}{own}",
+    )
     return element("g", shaft, head, words)
 
 
@@ -241,5 +225,8 @@ def _problem(event: Event, y: float, xs: dict[str, float], width: float) -> Mark
     band = element(
         "rect", x=TIMES, y=y - 9, width=width - TIMES, height=18, class_="problem-band"
     )
-    words = text(event.text, x=TIMES + MARGIN / 2, y=y + 4, class_="words problem")
+    room = int((width - TIMES - MARGIN) / LETTER_OWN)
+    words = text(
+        short(event.text, room), x=TIMES + MARGIN / 2, y=y + 4, class_="words problem"
+    )
     return element("g", band, words)
