@@ -19,7 +19,7 @@ chaos_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Break a cluster on purpose, and judge what it did: a simulated one (sim, "
-    "replay), or one of real processes (live).\n\n"
+    "replay), or one of real processes (live); see that bugs are caught (zoo).\n\n"
     "Example: raftleader chaos sim --seeds 0:1000; raftleader chaos live --for 60s",
 )
 
@@ -149,6 +149,60 @@ def replay(
     )
     output = Output(as_json=as_json)
     run_sync_command(lambda: run_replay(request, output))
+
+
+@chaos_app.command()
+def zoo(
+    mutant: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Hunt this one only.")
+    ] = None,
+    tries: Annotated[
+        int | None,
+        typer.Option(min=1, help="Seeds after which one is given up.  [200; see docs]"),
+    ] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, max=256, help="Processes at once.  [one for each core]"),
+    ] = None,
+    start: Annotated[int, typer.Option(min=0, help="The first seed.")] = 1,
+    live: Annotated[
+        bool,
+        typer.Option("--live", help="On real processes too; that takes minutes."),
+    ] = False,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure",
+            help="Several series of seeds for each; what they took is kept in the "
+            "package, as that which is usual.",
+        ),
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Plant bugs, one at a time, and see that each is caught.
+
+    Each takes one rule out of the real code; seeds are run until a checker that should
+    name it does. Without --live those of real processes are listed as not run.
+
+    Exit codes: 0 all that were run are caught; 1 one is not; 2 usage; 130 Ctrl-C,
+    after what was seen until then.
+
+    Example: raftleader chaos zoo --start 1000 --jobs 2
+    """
+    from chaos.zoo.commands import ZooRequest, run_zoo
+    from raftleader.cli.exit_codes import run_command
+    from raftleader.cli.output import Output
+
+    request = ZooRequest(
+        mutant=mutant,
+        tries=tries,
+        jobs=jobs,
+        start=start,
+        has_live=live,
+        is_measuring=measure,
+    )
+    output = Output(as_json=as_json)
+    run_command(lambda: run_zoo(request, output))
 
 
 cli_live.register(chaos_app)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 
 from raftleader.protocol.ids import OfferId, TaskId, TaskKey
 from raftleader.protocol.offers import Launch, LaunchGroup
+from raftleader.protocol.tasks import Reason
 from raftleader.state.cluster import ClusterState, Framework
 from raftleader.state.commands import AcceptOffers, Entry
 from raftleader.state.launch_names import launch_name
@@ -34,14 +36,50 @@ class AcceptsOnce:
         self.launched: set[TaskKey] = set()
         self._used: dict[OfferId, int] = {}
         self._launches: dict[tuple[TaskKey, tuple[OfferId, ...]], int] = {}
+        self._orphans: set[bytes] = set()
 
     def applied(self, entry: Entry | None, state: ClusterState) -> list[str]:
         """``state`` is that after ``entry``."""
+        accepts = [
+            command
+            for command in (entry.commands if entry is not None else ())
+            if isinstance(command, AcceptOffers) and command.operations
+        ]
         problems: list[str] = []
-        for command in entry.commands if entry is not None else ():
-            if isinstance(command, AcceptOffers) and command.operations:
-                self.judged += 1
-                problems += self._judge(command, state)
+        for command in accepts:
+            self.judged += 1
+            problems += self._judge(command, state)
+        for framework_id in sorted({one.framework_id for one in accepts}):
+            framework = state.frameworks.get(framework_id)
+            if framework is not None:
+                problems += self._refusals(accepts, framework, state.index)
+        return problems
+
+    def _refusals(
+        self, accepts: Sequence[AcceptOffers], framework: Framework, index: int
+    ) -> list[str]:
+        """What these ACCEPTs refused must not have been launched by the same ACCEPT
+        before. No other command makes updates without a task."""
+        problems: list[str] = []
+        for status in framework.orphan_updates:
+            assert status.uuid is not None, "an orphan update has a uuid"
+            if status.uuid in self._orphans:
+                continue
+            self._orphans.add(status.uuid)
+            if status.reason is not Reason.INVALID_OFFERS:
+                continue
+            key = (framework.id, status.task_id)
+            named = {
+                one.offer_ids
+                for one in accepts
+                if one.framework_id == framework.id and status.task_id in _tasks_of(one)
+            }
+            before = [self._launches.get((key, offers)) for offers in named]
+            if before and None not in before:
+                problems.append(
+                    f"entry {index} refuses task {status.task_id} for its offers, from"
+                    f" which entry {before[0]} has launched it"
+                )
         return problems
 
     def _judge(self, command: AcceptOffers, state: ClusterState) -> list[str]:
@@ -117,3 +155,12 @@ class AcceptsOnce:
             for offer_id in offers
             if self._used.setdefault(offer_id, index) != index
         ]
+
+
+def _tasks_of(command: AcceptOffers) -> set[TaskId]:
+    return {
+        task.task_id
+        for operation in command.operations
+        if isinstance(operation, Launch | LaunchGroup)
+        for task in operation.tasks
+    }

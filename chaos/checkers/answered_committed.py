@@ -7,7 +7,8 @@ class AnsweredIsCommitted:
     """Told of answers and reads, and at the end how far the logs go.
 
     Attributes:
-        newest: Highest index whose outcome was answered to anybody.
+        newest: Highest index whose outcome, or a state with it, was answered to
+            anybody.
         answers: How many there were.
     """
 
@@ -28,12 +29,14 @@ class AnsweredIsCommitted:
 
     def read(self, node: str, asked_after: int, index: int) -> list[str]:
         """``node`` answers a question from its state at ``index``; when it was asked,
-        the entry ``asked_after`` had been answered."""
+        the entry ``asked_after`` had been answered, or read by somebody."""
+        if index > self.newest:
+            self.newest = index
         if index >= asked_after:
             return []
         return [
             f"{node} answers from entry {index}, though entry {asked_after} had been"
-            " answered before it was asked"
+            " answered or read before it was asked"
         ]
 
     def ended(self, last_index: int) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chaos.results import Verdict
-from chaos.sim.mutants import MUTANTS
+from chaos.zoo.mutants import MODULES
 from chaos.sim.options import Fault
 from chaos.sim.report import Report, total_coverage
 from chaos.sim.whole import simulate_whole
@@ -81,6 +81,6 @@ def test_mutant_is_planted_by_its_name() -> None:
     "arguments", [{"engine": "single_node"}, {"engine": "no"}, {"mutant": "no"}]
 )
 def test_what_does_not_exist_is_refused(arguments: dict[str, str]) -> None:
-    assert "no" not in MUTANTS
+    assert "no" not in MODULES
     with pytest.raises(ConfigError):
         simulate_whole(1, **arguments)  # type: ignore[arg-type]

@@ -7,9 +7,9 @@ import random
 from typing import Any
 
 import attrs
-from support.wires import Weather, Wires
 
 from chaos.sim.disk import SimDisk
+from chaos.zoo.stock.wires import Weather, Wires
 from raftleader.replication.member.member import Member
 from raftleader.replication.raft.configuration import Configuration, Peer
 from raftleader.replication.recording import Applied, RecordingMachine

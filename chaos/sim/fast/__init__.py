@@ -21,9 +21,9 @@ from collections.abc import Callable
 from chaos.sim.fast.ending import report_of
 from chaos.sim.fast.judge import ErrorLog
 from chaos.sim.fast.world import World
-from chaos.sim.mutants import planted
 from chaos.sim.options import draw_options
 from chaos.sim.report import Report
+from chaos.zoo.mutants import planted
 
 
 def simulate_fast(
@@ -36,7 +36,7 @@ def simulate_fast(
     """Run the cluster that ``seed`` gives for so many seconds of virtual time.
 
     ``trace`` is given a line for all that happens. ``mutant`` names a bug to be planted
-    (``chaos.sim.mutants``); ConfigError if there is none of that name. Raises nothing
+    (``chaos.zoo.mutants``); ConfigError if there is none of that name. Raises nothing
     for what the cluster does wrong: the report says it. Same seed, same report.
     """
     options = draw_options(seed, level="fast", seconds=seconds)

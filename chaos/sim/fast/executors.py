@@ -42,7 +42,7 @@ from raftleader.protocol.ids import TaskId
 from raftleader.protocol.tasks import Source, TaskInfo, TaskState, TaskStatus
 
 if TYPE_CHECKING:
-    from chaos.sim.fast.agent import AgentLife
+    from chaos.sim.fast.agent_life import AgentLife
 
 PATH_S = 0.002
 """Between an agent and an executor, either way: events stay in order."""

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chaos.sim.fast.means import Means
+from chaos.sim.fast.moments import Moment
 from chaos.sim.options import Fault
+
+AT_MOMENT_PROBABILITY = 0.5
+"""Of deaths of agents to wait for the moments that matter most."""
 
 
 class ClientFaults:
@@ -26,24 +30,33 @@ class ClientFaults:
         }
 
     def _lose_agent(self) -> bool:
-        """Sometimes for longer than the leader waits."""
+        """Sometimes for longer than the leader waits; its paths may come back one
+        after the other, each with what was on its way."""
         means = self._means
         agent = means.rng.choice(means.agents)
-        pairs = [(agent.name, name) for name in means.names()]
-        heal = means.cut(pairs + [(b, a) for a, b in pairs])
-        means.later(heal, means.rng.choice((1.0, 4.0, 12.0)) * means.rng.random())
+        away_s = means.rng.choice((1.0, 4.0, 12.0)) * means.rng.random()
+        is_at_once = agent.fault_rng.random() < 0.5
+        for name in means.names():
+            heal = means.cut([(agent.name, name), (name, agent.name)])
+            spread = 1.0 if is_at_once else agent.fault_rng.uniform(0.3, 1.7)
+            means.later(heal, away_s * spread)
         return True
 
     def _crash_agent(self) -> bool:
+        """Now; or all of them, each at its own next moment of those that matter."""
         means = self._means
         agent = means.rng.choice(means.agents)
         if not agent.is_up:
             return False
+        down_s = means.rng.choice((0.5, 3.0, 10.0)) * means.rng.random()
+        if agent.fault_rng.random() < AT_MOMENT_PROBABILITY:
+            for one in means.agents:
+                moment = one.fault_rng.choice(list(Moment))
+                one.dies_at = (moment, down_s * one.fault_rng.random())
+            return True
         means.trace.note(f"{agent.name} dies")
         agent.crash()
-        means.later(
-            agent.start, means.rng.choice((0.5, 3.0, 10.0)) * means.rng.random()
-        )
+        means.later(agent.start, down_s)
         return True
 
     def _crash_framework(self) -> bool:

@@ -25,6 +25,7 @@ from chaos.sim.fast.network import Network
 from chaos.sim.fast.node import RESTART_S, SimNode
 from chaos.sim.fast.operator import Operator
 from chaos.sim.fast.orders import Orders
+from chaos.sim.fast.readers import Readers
 from chaos.sim.fast.trace import Trace
 from chaos.sim.options import Fault, Options, Work
 from raftleader.replication.raft.configuration import Configuration, Peer
@@ -78,6 +79,8 @@ class World:
                 copied=self._count_copy,
                 counts=self.counts,
                 work_rng=self._work_rng(f"a{number}"),
+                fault_rng=random.Random(f"faults fast {options.seed} a{number}"),
+                has_power_cuts=options.is_on(Fault.LOST_WRITES),
             )
             for number in range(1, options.agents + 1)
         ]
@@ -103,6 +106,12 @@ class World:
             agents=self.agents,
             rng=self._work_rng("orders"),
             counts=self.counts,
+        )
+        self.readers = Readers(
+            agenda=self.agenda,
+            judge=self.judge,
+            nodes=self.nodes,
+            rng=self._work_rng("readers"),
         )
         self.operator = Operator(
             agenda=self.agenda,
@@ -216,6 +225,7 @@ class World:
             self.agenda.after(0.5 + self.rng.random(), framework.grow)
         self.agenda.after(1.0, self.nemesis.begin)
         self.agenda.after(1.0, self.orders.begin)
+        self.agenda.after(1.0, self.readers.begin)
         self.agenda.run_until(self.heals_at_s)
         self._heal()
         self.agenda.run_until(self.heals_at_s + min(GROW_S, 0.2 * self._rest_s()))
@@ -261,6 +271,7 @@ class World:
         self.nemesis.end()
         self.operator.end()
         self.orders.end()
+        self.readers.end()
         self.survivors = self._choose_survivors()
         names = ", ".join(node.name for node in self.survivors)
         self.trace.note(f"everything heals; {names} survive")
@@ -274,7 +285,7 @@ class World:
         for node in self.survivors:
             node.start()
         for agent in self.agents:
-            agent.fault_copies = 0.0
+            agent.fault_copies, agent.dies_at = 0.0, None
             agent.start()
         for framework in self.frameworks:
             framework.lost_answers = 0

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import attrs
 
-from chaos.sim.mutants import planted
 from chaos.sim.options import Options, draw_options
 from chaos.sim.report import Report
 from chaos.sim.whole.determinism import run_deterministically
@@ -18,6 +17,7 @@ from chaos.sim.whole.history import gathered_log
 from chaos.sim.whole.judging import make_report
 from chaos.sim.whole.node import Timeouts
 from chaos.sim.whole.world import LIVENESS_S, World
+from chaos.zoo.mutants import planted
 from raftleader.node import Engine
 
 HEARTBEAT_S_MIN = 0.2
@@ -36,7 +36,7 @@ def simulate_whole(
     Faults take the first part of ``seconds`` of virtual time. Then the cluster must
     finish everything, which ends the run sooner or later than the seconds say.
     ``trace`` is given a line for all that happens; ``mutant`` names a bug to be planted
-    meanwhile (``chaos.sim.mutants``). Raises ConfigError for an engine
+    meanwhile (``chaos.zoo.mutants``). Raises ConfigError for an engine
     or a mutant that does not exist; nothing for what the cluster does wrong.
     """
     chosen = engine_named(engine)

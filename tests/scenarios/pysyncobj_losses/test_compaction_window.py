@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from support.raft_members import MemberCluster
-from support.stock_pysyncobj import StockCluster, library, still
 
 from chaos.sim.disk import PowerCut
+from chaos.zoo.stock.cluster import StockCluster, library, still
 
 OPERATIONS = 60
 """Of a disk, from the first entry to the end of a snapshot."""

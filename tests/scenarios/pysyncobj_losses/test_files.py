@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.stock_pysyncobj import StockCluster, library, still
 
+from chaos.zoo.stock.cluster import StockCluster, library, still
 from raftleader.replication.entries import user_entry
 
 FileJournal = library.journal.FileJournal

@@ -7,7 +7,8 @@ then an outage.
 from __future__ import annotations
 
 from support.raft_members import MemberCluster
-from support.stock_pysyncobj import StockCluster, still
+
+from chaos.zoo.stock.cluster import StockCluster, still
 
 HEALTHY_S = 120.0
 

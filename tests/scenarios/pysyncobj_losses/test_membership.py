@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from support.raft_members import MemberCluster
-from support.stock_pysyncobj import StockCluster, StockNode, still
 
+from chaos.zoo.stock.cluster import StockCluster, StockNode, still
 from raftleader.errors import InvalidInputError
 from raftleader.replication.raft.configuration import Peer
 from raftleader.replication.raft.membership import AddLearner

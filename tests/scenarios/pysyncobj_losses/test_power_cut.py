@@ -6,37 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
-from support.power_cut import PowerCut
 from support.raft_members import MemberCluster
-from support.stock_pysyncobj import StockCluster, library, still
+
+from chaos.zoo.stock.cluster import library, still
+from chaos.zoo.stock.losses import lost_by_a_power_cut
+from chaos.zoo.stock.power_cut import PowerCut
 
 
-def test_stock_has_synced_nothing_of_what_it_answered(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    power = PowerCut(tmp_path.resolve())
-    power.watch(monkeypatch, library.journal)
-
-    def cluster_of_files() -> StockCluster:
-        return StockCluster("ABC", files=lambda name: power.folder / name)
-
-    cluster = cluster_of_files()
-    cluster.elect("A")
-    cluster.run(1.0)
-    answered = [f"{number}" for number in range(20)]
-    cluster.add("A", *answered)
-    cluster.run(2.0)
-    assert cluster.answered == answered
-    assert cluster.term("A") == 1
-    still(power.syncs == 0, "no file is ever synced")
-
-    cluster.nodes.clear()
-    power.cut()
-    after = cluster_of_files()
-    still(after.term("B") == 0, "a vote is forgotten")
-    after.elect("B")
-    after.run(2.0)
-    still(after.values("B") == [], "all that was answered is lost")
+def test_stock_has_synced_nothing_of_what_it_answered() -> None:
+    lost = lost_by_a_power_cut()
+    still(len(lost) == 20, "all that was answered is lost")
 
 
 def test_power_cut_keeps_what_was_synced(

@@ -6,7 +6,8 @@ import contextlib
 
 import pytest
 from support.raft_members import MemberCluster
-from support.stock_pysyncobj import StockCluster, still
+
+from chaos.zoo.stock.cluster import StockCluster, still
 
 
 class ClientGoneError(Exception):

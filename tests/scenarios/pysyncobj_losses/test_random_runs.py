@@ -10,35 +10,25 @@ import random
 
 import pytest
 from support.raft_members import MemberCluster
-from support.random_run import run_random
-from support.stock_pysyncobj import StockCluster, still
-from support.wires import Weather
+
+from chaos.zoo.stock.cluster import still
+from chaos.zoo.stock.losses import lost_in_weather
+from chaos.zoo.stock.random_run import run_random
+from chaos.zoo.stock.wires import Weather
 
 SEEDS = range(8)
 """How many are enough for the library; ours must hold in each."""
-EAGER = {
-    "raftMinTimeout": 0.4,
-    "raftMaxTimeout": 1.4,
-    "leaderFallbackTimeout": 1.0,
-    "logCompactionMinEntries": 50,
-}
-
-
-def stock_loses(seed: int, *, is_in_order: bool) -> list[str]:
-    rng = random.Random(seed)
-    weather = None if is_in_order else Weather(rng=rng)
-    return run_random(StockCluster("ABC", EAGER, weather=weather), rng)
 
 
 def test_stock_loses_something_within_eight_seeds() -> None:
-    found = [seed for seed in SEEDS if stock_loses(seed, is_in_order=False)]
+    found = [seed for seed in SEEDS if lost_in_weather(seed)]
     still(bool(found), "a random run loses answered commands")
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_stock_loses_nothing_on_a_network_that_keeps_the_order(seed: int) -> None:
     """So that what is found above is the library's, and not of the run."""
-    assert stock_loses(seed, is_in_order=True) == []
+    assert lost_in_weather(seed, is_in_order=True) == []
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 
 from support.raft_members import MemberCluster
-from support.stock_pysyncobj import StockCluster, still
+
+from chaos.zoo.stock.cluster import StockCluster, still
 
 
 def test_stock_answers_success_for_commands_that_never_committed() -> None:

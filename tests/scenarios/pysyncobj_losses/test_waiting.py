@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from support.raft_members import MemberCluster
-from support.stock_pysyncobj import StockCluster, still
 
+from chaos.zoo.stock.cluster import StockCluster, still
 from raftleader.errors import NotLeaderError
 
 

@@ -6,6 +6,7 @@ Those that look at the cluster state are shown a real one, with a fault planted 
 from __future__ import annotations
 
 import attrs
+import pytest
 from msgspec.structs import replace
 
 from chaos.checkers.accepts_once import AcceptsOnce
@@ -28,6 +29,7 @@ from raftleader.protocol.ids import FrameworkId, OfferId, TaskId
 from raftleader.protocol.offers import Reserve, UnsupportedOperation
 from raftleader.protocol.resources import Resources
 from raftleader.protocol.tasks import ExecutorType, Source, TaskState, TaskStatus
+from raftleader.state import apply_accept
 from raftleader.state.commands import Command, Entry, PassTime, decode_entry
 from raftleader.state.launch_names import launch_name
 from raftleader.state.outcomes import Accepted, Applied, Refusal, Rejected, Touched
@@ -149,9 +151,12 @@ def test_answered_is_committed_catches_what_is_not_there_or_gone() -> None:
         "a answers for entry 7, which nobody has applied"
     ]
     assert checker.read("b", asked_after=5, index=4) == [
-        "b answers from entry 4, though entry 5 had been answered before it was asked"
+        "b answers from entry 4, though entry 5 had been answered or read before it was"
+        " asked"
     ]
-    assert checker.ended(6) == ["entry 7 was answered, and the log ends at 6 now"]
+    assert not checker.read("b", asked_after=7, index=9)
+    assert checker.newest == 9
+    assert checker.ended(6) == ["entry 9 was answered, and the log ends at 6 now"]
 
 
 def test_callbacks_settled_catches_one_that_is_called_twice_or_never() -> None:
@@ -247,6 +252,32 @@ def test_accepts_once_catches_an_offer_that_is_used_twice() -> None:
         f"offer {offer} is used by entry {trial.state.index}, as by entry"
         f" {trial.state.index - 2} before"
     ]
+
+
+def test_accepts_once_catches_a_launch_that_is_refused_when_it_is_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(apply_accept, "_is_decided_task", lambda *_: False)
+    checker = AcceptsOnce()
+    trial, framework, offer = with_offer()
+    command = trial.launch(framework, offer, "t1", resources="cpus:1;mem:64")
+    assert not checker.applied(entry_of(trial), trial.state)
+    launched = trial.state.index
+    trial.accepted(command)
+    assert checker.applied(entry_of(trial), trial.state) == [
+        f"entry {trial.state.index} refuses task t1 for its offers, from which entry"
+        f" {launched} has launched it"
+    ]
+
+
+def test_accepts_once_passes_a_task_id_that_is_used_with_an_offer_of_old() -> None:
+    checker = AcceptsOnce()
+    trial, framework, offer = with_offer()
+    command = trial.launch(framework, offer, "t1", resources="cpus:1;mem:64")
+    assert not checker.applied(entry_of(trial), trial.state)
+    other = replace(command, offer_ids=(OfferId("never"),))
+    trial.accepted(other)
+    assert not checker.applied(entry_of(trial), trial.state)
 
 
 def test_accepts_once_catches_a_group_that_is_launched_in_part() -> None:

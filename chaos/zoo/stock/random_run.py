@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Protocol
 
-from support.wires import Wires
+from chaos.zoo.stock.wires import Wires
 
 ROUNDS = 60
 ROUND_S_MAX = 1.2

@@ -11,10 +11,15 @@ import mmap
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import attrs
-import pytest
+
+
+class SetsAttributes(Protocol):
+    """Changes attributes for a while; pytest's ``monkeypatch`` is one."""
+
+    def setattr(self, target: Any, name: str, value: Any, /) -> None: ...
 
 
 @attrs.define
@@ -29,11 +34,11 @@ class PowerCut:
     syncs: int = 0
     _synced: dict[Path, bytes] = attrs.field(factory=dict, init=False)
 
-    def watch(self, monkeypatch: pytest.MonkeyPatch, *mmap_users: Any) -> None:
+    def watch(self, patcher: SetsAttributes, *mmap_users: Any) -> None:
         """Watch the system's calls, and maps made by these modules."""
         for name in ("fsync", "fdatasync"):
-            monkeypatch.setattr(os, name, self._watched(getattr(os, name)))
-        monkeypatch.setattr(os, "sync", self._sync_all)
+            patcher.setattr(os, name, self._watched(getattr(os, name)))
+        patcher.setattr(os, "sync", self._sync_all)
         watcher = self
 
         class WatchedMap(mmap.mmap):
@@ -48,7 +53,7 @@ class PowerCut:
             mmap = WatchedMap
 
         for module in mmap_users:
-            monkeypatch.setattr(module, "mmap", Mmap())
+            patcher.setattr(module, "mmap", Mmap())
 
     def cut(self) -> None:
         """Everything that was not synced is gone."""
@@ -63,7 +68,7 @@ class PowerCut:
             number = descriptor if isinstance(descriptor, int) else descriptor.fileno()
             real(number)
             self.syncs += 1
-            path = Path(os.readlink(f"/proc/self/fd/{number}"))
+            path = Path(f"/proc/self/fd/{number}").readlink()
             if path.is_file():
                 self._synced[path] = path.read_bytes()
 

@@ -17,7 +17,8 @@ from types import ModuleType
 from typing import Any
 
 import attrs
-from support.wires import Weather, Wires
+
+from chaos.zoo.stock.wires import Weather, Wires
 
 SUCCESS = 0
 TICK_S = 0.02
@@ -60,14 +61,14 @@ library.syncobj.monotonicTime = _clock.now
 library.syncobj.PIPE_NOTIFIER_ENABLED = False
 
 
-class StockNode(library.node.Node):
+class StockNode(library.node.Node):  # type: ignore[misc]
     """A name. Sets of them have one order in every process."""
 
     def __hash__(self) -> int:
         return sum(map(ord, self.id))
 
 
-class StockTransport(library.transport.Transport):
+class StockTransport(library.transport.Transport):  # type: ignore[misc]
     """Puts messages on the wires."""
 
     def __init__(self, sync_obj: Any, me: Any, others: Iterable[Any]) -> None:
@@ -91,7 +92,7 @@ class StockTransport(library.transport.Transport):
         self._onNodeDisconnected(self.peers[peer])
 
 
-class StockReplica(library.SyncObj):
+class StockReplica(library.SyncObj):  # type: ignore[misc]
     """A list of strings."""
 
     links: StockTransport
@@ -100,7 +101,7 @@ class StockReplica(library.SyncObj):
         super().__init__(*arguments, **keywords)
         self.values: list[str] = []
 
-    @library.replicated
+    @library.replicated  # type: ignore[untyped-decorator]
     def add(self, value: str) -> int:
         self.values.append(value)
         return len(self.values)
