@@ -13,6 +13,8 @@ from raftleader.protocol.tasks import TaskInfo, TaskState, TaskStatus
 
 NOWHERE = frozenset({TaskState.UNKNOWN, TaskState.GONE})
 """What a leader answers of a task that it has no row of."""
+REFUSED = frozenset({TaskState.DROPPED, TaskState.ERROR})
+"""How a launch ends that never came about."""
 ENDED_MAX = 5_000
 """Ended tasks remembered: as many as a leader remembers."""
 

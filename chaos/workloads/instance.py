@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from chaos.history.records import OpType
-from chaos.workloads.book import NOWHERE, Launch, OwnTask, TaskBook
+from chaos.workloads.book import NOWHERE, REFUSED, Launch, OwnTask, TaskBook
 from chaos.workloads.interface import Surroundings
 from chaos.workloads.recorder import Operation
 from raftleader.errors import ApiError, RaftLeaderError, UnavailableError
@@ -21,7 +21,7 @@ from raftleader.protocol.frameworks import FrameworkInfo
 from raftleader.protocol.ids import AgentId, OfferId, TaskId
 from raftleader.protocol.offers import Offer
 from raftleader.protocol.scheduler_api import Failure, ReconcileTask, Subscribed
-from raftleader.protocol.tasks import TaskInfo, TaskState, TaskStatus
+from raftleader.protocol.tasks import TaskInfo, TaskStatus
 
 CALL_TIMEOUT_S = 8.0
 """Longer than most failovers, so that calls live through them; shorter than the long
@@ -357,9 +357,7 @@ class Instance(Scheduler):
         before = book.ended.get(status.task_id)
         # A launch that was refused leaves nothing behind once we know of it.
         is_forgotten = (
-            before is TaskState.DROPPED
-            and status.uuid is None
-            and status.state in NOWHERE
+            before in REFUSED and status.uuid is None and status.state in NOWHERE
         )
         if before is not None and status.state is not before and not is_forgotten:
             self.tell_impossible(

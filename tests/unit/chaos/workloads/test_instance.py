@@ -380,13 +380,14 @@ def test_being_taken_over_is_told_from_other_ends() -> None:
     assert not is_taken_over(REFUSED)
 
 
+@pytest.mark.parametrize("refusal", [TaskState.DROPPED, TaskState.ERROR])
 async def test_a_refused_launch_may_be_forgotten(
-    make: Make, autojump_clock: trio.testing.MockClock
+    make: Make, autojump_clock: trio.testing.MockClock, refusal: TaskState
 ) -> None:
     framework = make()
 
     async def work(instance: Instance) -> None:
-        await instance.update(instance.driver, status(TaskState.DROPPED))
+        await instance.update(instance.driver, status(refusal))
         await instance.update(instance.driver, status(TaskState.GONE, None))
 
     framework.book.asked([TASK], 0)
