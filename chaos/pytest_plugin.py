@@ -33,9 +33,8 @@ MODULE = "chaos.pytest_plugin"
 _BOOK: pytest.StashKey[Book] = pytest.StashKey()
 _NODEID: pytest.StashKey[str] = pytest.StashKey()
 _MARKERS = (
-    "raftleader(leaders=3, agents=2, engine='auto', network='loopback', "
-    "agent_resources='cpus:2;mem:1024', seed=None, ...): the cluster that the fixture "
-    "raftleader_cluster starts; see docs/chaos-testing.md",
+    "raftleader(leaders=3, agents=2, network='loopback', seed=None, ...): the cluster "
+    "that the fixture raftleader_cluster starts; see docs/chaos-testing.md",
     "chaos_seeds(*seeds): run the test once with each of these seeds",
     "chaos_duration(time): how long nemesis.schedule() goes on and the cluster is "
     "waited for, e.g. '30s'",

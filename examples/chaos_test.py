@@ -1,6 +1,6 @@
-"""A framework whose leader dies while it works.  See docs/chaos-testing.md.
+"""A framework whose leader dies while it works: ``pytest examples/chaos_test.py``.
 
-    pytest examples/chaos_test.py
+See docs/chaos-testing.md.
 """
 
 from __future__ import annotations

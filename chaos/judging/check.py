@@ -14,6 +14,8 @@ from chaos.results import Verdict
 
 logger = logging.getLogger(__name__)
 
+NOTHING_SEEN = "nothing of it was seen"
+
 
 class NotJudgedError(Exception):
     """There is nothing to look at in a run like this; says why. A check that should
@@ -69,7 +71,7 @@ class Check:
         if seen.lacking:
             return Judged.unknown(self.name, self.promises, *seen.lacking)
         if judged.verdict is Verdict.UNKNOWN:
-            return Judged.unknown(self.name, self.promises, "nothing of it was seen")
+            return Judged.unknown(self.name, self.promises, NOTHING_SEEN)
         return judged
 
 

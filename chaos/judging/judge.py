@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chaos.judging.check import Check, NotJudgedError
+from chaos.judging.check import NOTHING_SEEN, Check, NotJudgedError
 from chaos.judging.checks import (
     answers,
     clients,
@@ -18,6 +18,7 @@ from chaos.judging.checks import (
 from chaos.judging.evidence import Evidence
 from chaos.judging.figures import figures_of
 from chaos.judging.judgement import Judged, Judgement
+from raftleader.errors import ConfigError
 
 CHECKS: tuple[Check, ...] = (
     *log.CHECKS,
@@ -42,7 +43,23 @@ def judge(folder: Path) -> Judgement:
     not_judged: dict[str, str] = {}
     for check in CHECKS:
         try:
-            results.append(check.judge(evidence))
+            result = check.judge(evidence)
         except NotJudgedError as why:
             not_judged[check.name] = str(why)
+            continue
+        if _is_unasked(result, evidence):
+            not_judged[check.name] = NOTHING_SEEN
+        else:
+            results.append(result)
     return Judgement.of(results, figures_of(evidence, not_judged))
+
+
+def _is_unasked(result: Judged, evidence: Evidence) -> bool:
+    """Whether nothing was seen in a test with a cluster, which sets out to show some
+    things and not others. In a run all must be shown."""
+    if [one.text for one in result.problems] != [NOTHING_SEEN]:
+        return False
+    try:
+        return "test" in evidence.run
+    except ConfigError:
+        return False

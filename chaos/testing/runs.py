@@ -6,7 +6,6 @@ import random
 import re
 import shutil
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import msgspec
 
 import raftleader
 from chaos.history.writer import HistoryWriter
-from chaos.judging.judgement import Judged, Judgement
+from chaos.judging.judgement import Judgement
 from chaos.live.concluding import conclude, gather, report
 from chaos.live.outcome import Ending, Outcome
 from chaos.live.run_file import (
@@ -36,6 +35,7 @@ from chaos.testing.request import ClusterRequest
 from chaos.testing.session import Session, open_session
 from raftleader.cli.exit_codes import one_line
 from raftleader.cli.local_cluster import LocalClusterError
+from raftleader.errors import RaftLeaderError
 
 START_ATTEMPTS = 3
 """Each on other ports: somebody may have taken one meanwhile."""
@@ -145,36 +145,21 @@ class Run:
         """Of the section after the test: what was judged."""
         if self.judgement is None:
             return [f"{self.test}: interrupted, not judged"]
-        results = list(self.judgement.results)
         lines = [
-            f"{self.test}, seed {self.request.seed}: {self._counted(results)}",
-            *_problem_lines(results, Verdict.INVALID),
+            f"{self.test}, seed {self.request.seed}: {_counted(self.judgement)}",
+            *_problem_lines(self.judgement, Verdict.INVALID),
+            *_problem_lines(self.judgement, Verdict.UNKNOWN),
         ]
-        unknown = [one for one in results if one.verdict is Verdict.UNKNOWN]
-        for one in unknown:
-            why = one.problems[0].text if one.problems else "nothing of it was seen"
-            if why == "nothing of it was seen":
-                continue
-            lines.append(f"  unknown: {one.checker}: {why}")
         if self.folder.exists():
             lines.append(f"folder  {self.folder}")
             if self.report is None:
                 lines.append("report  could not be written: see the log above")
         return lines
 
-    def _counted(self, results: list[Judged]) -> str:
-        valid = sum(one.verdict is Verdict.VALID for one in results)
-        broken = sum(one.verdict is Verdict.INVALID for one in results)
-        unknown = len(results) - valid - broken
-        words = f"{valid} promises kept"
-        if broken:
-            words += f", {broken} broken"
-        return f"{words}, {unknown} of which too little was seen to tell"
-
     def _broken_words(self) -> str:
         assert self.judgement is not None
         lines = [f"the cluster broke a promise (seed {self.request.seed}):"]
-        lines += _problem_lines(self.judgement.results, Verdict.INVALID)
+        lines += _problem_lines(self.judgement, Verdict.INVALID)
         return "\n".join([*lines, *self.lines()[1:]])
 
     def _open(self) -> Session:
@@ -193,20 +178,14 @@ class Run:
                     ) from error
 
     def _conclude(self) -> Outcome:
+        """What became of it; whatever went wrong is in there."""
         outcome = self._session.outcome
-        failed: Callable[[Exception], str] = lambda error: (  # noqa: E731
-            f"{type(error).__name__}: {one_line(error)}"
-        )
         try:
             self._portal.call(self._session.conclude)
-        except ClusterDiedError as error:
-            outcome.ending, outcome.why = Ending.FAILED, one_line(error)
-        except Exception as error:
-            outcome.ending, outcome.why = Ending.FAILED, failed(error)
-        try:
             self._portal.close()
         except Exception as error:
-            outcome.ending, outcome.why = Ending.FAILED, failed(error)
+            outcome.ending, outcome.why = Ending.FAILED, _words(error)
+            self._portal.abandon()
         outcome.ended_ns = self._journal.now_ns()
         return outcome
 
@@ -247,14 +226,31 @@ class Run:
         )
 
 
-def _problem_lines(results: object, verdict: Verdict) -> list[str]:
+def _words(error: Exception) -> str:
+    """What is no error of ours is told with its kind."""
+    is_ours = isinstance(error, RaftLeaderError | ClusterDiedError | OSError)
+    return one_line(error) if is_ours else f"{type(error).__name__}: {one_line(error)}"
+
+
+def _counted(judgement: Judgement) -> str:
+    """How many checks came to which end."""
+    verdicts = [one.verdict for one in judgement.results]
+    words = [f"{verdicts.count(Verdict.VALID)} checks found nothing wrong"]
+    if broken := verdicts.count(Verdict.INVALID):
+        words.append(f"{broken} found a broken promise")
+    if unknown := verdicts.count(Verdict.UNKNOWN):
+        words.append(f"{unknown} cannot tell")
+    words.append(f"{len(judgement.figures.not_judged)} had nothing to look at")
+    return ", ".join(words)
+
+
+def _problem_lines(judgement: Judgement, verdict: Verdict) -> list[str]:
     lines: list[str] = []
-    assert isinstance(results, list | tuple)
-    for one in results:
+    for one in judgement.results:
         if one.verdict is not verdict:
             continue
         promises = f" ({' '.join(one.promises)})" if one.promises else ""
-        lines.append(f"{one.checker}{promises}")
+        lines.append(f"{verdict.value}: {one.checker}{promises}")
         for problem in one.problems[:SHOWN]:
             where = f"{problem.node}: " if problem.node else ""
             lines.append(f"  {where}{problem.text}")

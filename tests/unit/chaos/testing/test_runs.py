@@ -12,7 +12,7 @@ from chaos.testing.runs import Run, new_folder
 
 def made(folder: Path, *results: Judged) -> Run:
     run = Run(request_of({}, seed=7), folder, "pytest x.py::test_x", "x.py::test_x")
-    run.judgement = Judgement.of(results, Figures())
+    run.judgement = Judgement.of(results, Figures(not_judged={"P5": "nothing"}))
     return run
 
 
@@ -39,16 +39,16 @@ def test_verdict_has_what_is_broken_and_why_something_is_unknown(
         tmp_path / "gone",
         Judged.of("P1 kept", ("P1",), checked=3, problems=()),
         Judged.of("P4 broken", ("P4", "I4"), checked=9, problems=problems),
-        Judged.unknown("P5 not seen", ("P5",), "nothing of it was seen"),
         Judged.unknown("P6 cannot tell", ("P6",), "a log is torn"),
     )
     assert run.verdict_lines() == [
-        "x.py::test_x, seed 7: 1 promises kept, 1 broken, 2 of which too little was"
-        " seen to tell",
-        "P4 broken (P4 I4)",
+        "x.py::test_x, seed 7: 1 checks found nothing wrong, 1 found a broken promise,"
+        " 1 cannot tell, 1 had nothing to look at",
+        "invalid: P4 broken (P4 I4)",
         *(f"  leader-1: bad {number}" for number in range(5)),
         "  and 2 more; see the report",
-        "  unknown: P6 cannot tell: a log is torn",
+        "unknown: P6 cannot tell (P6)",
+        "  a log is torn",
     ]
 
 
