@@ -1,7 +1,8 @@
 """Somebody who reads what leaders hold, from each node that thinks it leads.
 
 What one read shows, a later one must show too, whoever is asked: else a leader answers
-that is one no more, or has not caught up.
+that is one no more, or has not caught up. So it is asked when several think that they
+lead, and whenever somebody else does; a lone leader of a while can only be right.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Readers:
         self._nodes = nodes
         self._interval_s = rng.uniform(*INTERVAL_S)
         self._is_over = rng.random() >= READS_PROBABILITY
+        self._asked: list[NodeLife] = []
 
     def begin(self) -> None:
         """From now on, if the run has one."""
@@ -48,9 +50,14 @@ class Readers:
     def _ask_all(self) -> None:
         if self._is_over:
             return
-        for node in self._nodes:
-            life = node.life
-            if node.leader is not None and life is not None:
+        leading = [
+            node.life
+            for node in self._nodes
+            if node.leader is not None and node.life is not None
+        ]
+        if len(leading) > 1 or leading != self._asked:
+            self._asked = leading
+            for life in leading:
                 # One that stands still is asked the moment it goes on.
                 at_s = max(self._agenda.now_s, life.busy_until_s)
                 self._agenda.at(at_s, self._ask, life)
