@@ -288,6 +288,8 @@ class Faults:
             return f"clocks are real unless the cluster has {MARK}(clocks=True)"
         if fault in (Fault.FRAMEWORK_KILL, Fault.FRAMEWORK_PAUSE):
             return "the cluster has no processes of frameworks; yours is the test's"
+        if fault is Fault.POWER_CUT:
+            return "it takes file systems of the run's own: raftleader chaos live"
         if (why := why_never(fault, self.shape)) is not None:
             return why
         return (await self._all_nemeses())[fault].missing(fault)

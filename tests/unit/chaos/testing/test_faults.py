@@ -121,6 +121,7 @@ async def test_fault_that_cannot_be_made_says_why_and_is_recorded(
         ("loss", {}, "a network of its own .*: raftleader chaos live"),
         ("clock-jump", {}, r"unless the cluster has .*\(clocks=True\)"),
         ("framework-kill", {}, "no processes of frameworks"),
+        ("power-cut", {}, "file systems of the run's own: raftleader chaos live"),
         (
             "transfer",
             {"shape": Shape(leaders=1, agents=1, frameworks=0)},
