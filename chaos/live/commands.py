@@ -90,6 +90,7 @@ def default_folder(seed: int) -> Path:
 
 def check_run(folder: Path, output: Output) -> int:
     """Judge a run again; the exit code."""
+    folder = folder.resolve()
     run = read_run(folder)
     if (folder / OUTCOME).is_file() or not run.get("outcome"):
         gather(folder)
@@ -132,6 +133,7 @@ def as_json(run: dict[str, Any], judgement: Judgement) -> dict[str, Any]:
 
 def report_run(folder: Path, output: Output) -> int:
     """Write report and index again; the exit code."""
+    folder = folder.resolve()
     run = read_run(folder)
     if "judgement" not in run:
         gather(folder)
