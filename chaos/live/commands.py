@@ -27,9 +27,11 @@ from chaos.live.run_file import OUTCOME, RUN, VERSION, read_run, write_json
 from chaos.live.showing import exit_code, show_plan, show_run
 from chaos.machine.capabilities import Machine, probe
 from chaos.machine.house import remove_leftovers
+from raftleader.cli.exit_codes import one_line, sole_error
 from raftleader.cli.output import Output
 from raftleader.cli.serve import run_until_ended
 from raftleader.errors import ConfigError
+from raftleader.httpd.server import join_address
 
 REPORTS = Path("chaos-reports")
 SEED_DRAWN_BITS = 32
@@ -156,7 +158,10 @@ def clean_up(output: Output) -> int:
 
 
 async def serve_proxy(host: str, port: int, output: Output, **options: Any) -> int:
-    """The embedded proxy until a signal; the exit code. Options are ``run_proxy``'s."""
+    """The embedded proxy until a signal; the exit code. Options are ``run_proxy``'s.
+
+    Raises ConfigError if it cannot listen there, or for its ``config``.
+    """
     from chaos.proxy.server import run_proxy
 
     async def serve() -> None:
@@ -164,4 +169,8 @@ async def serve_proxy(host: str, port: int, output: Output, **options: Any) -> i
             address = await nursery.start(partial(run_proxy, host, port, **options))
             output.note(f"API at http://{address}; Ctrl-C ends it")
 
-    return await run_until_ended(serve)
+    try:
+        return await run_until_ended(serve)
+    except* OSError as group:
+        why = one_line(sole_error(group))
+        raise ConfigError(f"{join_address(host, port)}: {why}") from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -93,3 +94,13 @@ def test_console_script_knows_chaos() -> None:
 def test_replay_says_once_what_was_drawn() -> None:
     done = runner.invoke(chaos_app, ["replay", "3", "--seconds", "5"])
     assert done.stdout.count("seed 3 (fast):") == 1
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = runner.invoke(chaos_app, ["proxy", "--port", str(port)])
+    assert done.exit_code == 2
+    assert done.stderr == f"raftleader: 127.0.0.1:{port}: Address already in use\n"
