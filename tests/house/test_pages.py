@@ -21,8 +21,9 @@ each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
 def spans(page: Path) -> list[str]:
-    """What stands in backticks, also where a line ends in between."""
-    return [" ".join(one.split()) for one in re.findall(r"`([^`]+)`", page.read_text())]
+    """What stands in backticks, also where a line ends in between; not the examples."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+    return [" ".join(one.split()) for one in re.findall(r"`([^`]+)`", text)]
 
 
 def files() -> Iterator[str]:
