@@ -118,8 +118,13 @@ class Run:
             self._portal.abandon()
             self._close_files()
             return
-        outcome = self._conclude()
-        self._close_files()
+        try:
+            outcome = self._conclude()
+        except BaseException:  # a second Ctrl-C, or the test's time is over
+            self._portal.abandon()
+            raise
+        finally:
+            self._close_files()
         write_json(self.folder / OUTCOME, msgspec.to_builtins(outcome))
         gather(self.folder)
         _, self.judgement = conclude(self.folder)
