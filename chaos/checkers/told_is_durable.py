@@ -32,6 +32,18 @@ class ToldIsDurable:
         if entry > self._acknowledged.get(node, (0, 0)):
             self._acknowledged[node] = entry
 
+    def holds(self, node: Hashable, last: Position) -> list[str]:
+        """Its log ends with this entry. An older end than it acknowledged is none that
+        a newer leader has put in its place."""
+        known = self._acknowledged.get(node, (0, 0))
+        if last >= known:
+            return []
+        self._acknowledged[node] = last
+        return [
+            f"{node} has a log up to entry {last[1]} of term {last[0]}, and"
+            f" acknowledged entry {known[1]} of term {known[0]}"
+        ]
+
     def restarted(
         self, node: Hashable, *, term: int, vote: str | None, last: Position
     ) -> list[str]:

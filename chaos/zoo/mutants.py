@@ -57,7 +57,6 @@ _MODULES = {
     ),
     "of_pysyncobj": (
         "pysyncobj-truncates",
-        "pysyncobj-counts-old-answers",
         "pysyncobj-syncs-late",
     ),
 }

@@ -3,13 +3,9 @@ close the losses of the library (``docs/pysyncobj.md``)."""
 
 from __future__ import annotations
 
-import trio
-
 from chaos.zoo.patch import Patch, Patches
 from raftleader.replication.journal import Journal
 from raftleader.replication.pysyncobj_backend.guards import GuardedSyncObj
-from raftleader.replication.pysyncobj_backend.library import LEADER, Member
-from raftleader.replication.pysyncobj_backend.wire import AppendReply
 
 
 def _truncate_always(
@@ -19,21 +15,6 @@ def _truncate_always(
     if len(self._entries) > after:
         self._SyncObj__deleteEntriesFrom(after + 1)
     _take(self, entries, after=after)
-
-
-def _count_any_term(self: GuardedSyncObj, node: Member, message: AppendReply) -> None:
-    """R: an acknowledgement of an earlier reign counts in this one."""
-    if message.term > self.term:
-        self._adopt_term(message.term)
-    if self.state != LEADER:
-        return
-    self._answered_at[node] = trio.current_time()
-    progress = self._progress[node.id]
-    if not message.is_accepted:
-        progress.refused(message.index, hint=message.hint)
-        return
-    progress.accepted(message.index)
-    self._match_index[node] = progress.match
 
 
 def _sync_now_and_then(self: Journal) -> None:
@@ -49,8 +30,5 @@ _sync = Journal.sync
 
 MUTANTS: Patches = {
     "pysyncobj-truncates": (Patch(GuardedSyncObj, "_take", _truncate_always),),
-    "pysyncobj-counts-old-answers": (
-        Patch(GuardedSyncObj, "_on_append_reply", _count_any_term),
-    ),
     "pysyncobj-syncs-late": (Patch(Journal, "sync", _sync_now_and_then),),
 }

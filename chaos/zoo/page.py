@@ -66,14 +66,22 @@ in the suite does not look. These were not caught when they were planted first:
 * `obey-old-orders`: the judge asked the agent's own machine which term it had seen, and
   that was what the mutant had changed; and an order that comes again does little harm.
   It remembers for itself now, and looks whom the agent follows.
+* `pysyncobj-truncates`, `pysyncobj-syncs-late`: votes, acknowledgements and what is on
+  disk were judged for our own engine only; now for `pysyncobj` too. And a log that is
+  shorter than what its node acknowledged is seen at once, not only if the node dies
+  before it has grown again.
 
 ## Rules that stand twice
 
 A rule is not in the zoo if another one covers for it, so that to take it out breaks
-nothing that can be seen: the fence of `apply` (an entry counts in the term it was made
-in) stands behind the log's own, which never commits for a deposed leader what it
-proposed; a configuration that counted from its commit on, not from its entry on, would
-be safe as long as one member is changed at a time.
+nothing that can be seen:
+
+* The fence of `apply` (an entry counts in the term it was made in) stands behind the
+  log's own, which never commits for a deposed leader what it proposed.
+* The guard of `pysyncobj` against answers of earlier reigns stands behind links that
+  end with their connection: of 38,000 answers in 40 runs none came in another reign.
+* A configuration that counted from its commit on, not from its entry on, would be safe
+  as long as one member is changed at a time.
 """
 
 

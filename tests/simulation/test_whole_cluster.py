@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from chaos.results import Verdict
-from chaos.zoo.mutants import MODULES
 from chaos.sim.options import Fault
 from chaos.sim.report import Report, total_coverage
 from chaos.sim.whole import simulate_whole
 from chaos.sim.whole.engines import faults_of
+from chaos.zoo.mutants import MODULES
 from raftleader.errors import ConfigError
 from raftleader.node import Engine
 

@@ -140,6 +140,12 @@ class Judge:
     def promised(self, node: Hashable, entry: Position) -> None:
         self.durable.acknowledged(node, entry)
 
+    def holds(self, node: Hashable, last: Position) -> None:
+        """Its log ends so after a step."""
+        problems = self.durable.holds(node, last)
+        if problems:
+            self.report(ToldIsDurable.name, problems)
+
     def restarted(
         self, node: Hashable, *, term: int, vote: str | None, last: Position
     ) -> None:

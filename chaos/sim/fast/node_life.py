@@ -318,6 +318,7 @@ class NodeLife:
         if last and last >= core.first_index:
             self.judge.promised(identity, (core.term_at(last), last))
         self.judge.told_term(identity, core.term)
+        self.judge.holds(identity, (core.last_term, core.last_index))
         self._at_point("after-send")
 
     def _send_late(self, link: Connection, message: Any, is_first: bool) -> None:

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 
 import attrs
 
+from chaos.judging.log_judge import LogJudge, Problem
 from chaos.sim.options import Fault
 from chaos.sim.report import Violation
 from chaos.sim.whole.clock import VirtualClock
-from chaos.judging.log_judge import LogJudge, Problem
 from raftleader.protocol.ids import FrameworkId, TaskKey
 from raftleader.protocol.tasks import TaskStatus
 from raftleader.state.cluster import ClusterState

@@ -12,6 +12,7 @@ import trio
 from chaos.sim.disk import SimDisk
 from chaos.sim.whole.history import History
 from chaos.sim.whole.watched_log import RaftJudge, WatchedRaftLog
+from chaos.sim.whole.watched_pysyncobj import WatchedPySyncObjLog
 from raftleader.node import Engine, NodeConfig
 from raftleader.replication.interface import Restoration, StateMachine
 from raftleader.replication.pysyncobj_backend.log import PySyncObjLog
@@ -40,9 +41,11 @@ def make_simulated_log(
 ) -> SimulatedLog:
     """As ``raftleader.node.make_log``."""
     if config.log_engine is Engine.PYSYNCOBJ:
-        return PySyncObjLog(
+        return WatchedPySyncObjLog(
+            history=history,
+            judge=judge,
+            name=config.node_id,
             cluster_id=config.cluster_id,
-            node_id=config.node_id,
             members=config.members,
             transport=transport,
             journal_path=DATA_DIR,

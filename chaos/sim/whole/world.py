@@ -21,7 +21,8 @@ from chaos.sim.whole.offers_judge import NAME as OFFERS
 from chaos.sim.whole.offers_judge import OffersJudge
 from chaos.sim.whole.targets import Targets
 from chaos.sim.whole.unfinished import unfinished
-from chaos.sim.whole.watched_log import RaftJudge, log_of
+from chaos.sim.whole.watched_log import RaftJudge
+from chaos.sim.whole.watched_pysyncobj import log_of
 from raftleader.errors import RaftLeaderError
 from raftleader.node import Engine
 

@@ -74,6 +74,18 @@ def test_told_is_durable_catches_a_term_a_vote_or_an_entry_that_is_gone() -> Non
     ]
 
 
+def test_told_is_durable_catches_a_log_that_became_shorter() -> None:
+    checker = ToldIsDurable()
+    assert not checker.holds("n1", (1, 3))
+    checker.acknowledged("n1", (3, 10))
+    assert not checker.holds("n1", (3, 10))
+    assert not checker.holds("n1", (4, 6))  # a newer leader has put it there
+    assert checker.holds("n1", (3, 9)) == [
+        "n1 has a log up to entry 9 of term 3, and acknowledged entry 10 of term 3"
+    ]
+    assert not checker.holds("n1", (3, 9))
+
+
 def test_committed_stay_catches_another_entry_at_an_index() -> None:
     checker = CommittedStay()
     for node in ("a", "b"):
