@@ -23,10 +23,20 @@ class OperatorClient:
         node: ``HOST:PORT`` the last call was sent to.
     """
 
-    def __init__(self, http: HttpClient, leaders: Sequence[str], *, start: int) -> None:
-        """``start``: which of the leaders is asked first."""
+    def __init__(
+        self,
+        http: HttpClient,
+        leaders: Sequence[str],
+        *,
+        start: int,
+        has_home: bool = False,
+    ) -> None:
+        """``start``: which of the leaders is asked first. ``has_home``: with every
+        call, unless the call before failed: whoever it is led to then."""
         self._http = http
         self._leaders = list(leaders)
+        self._home = start % len(leaders) if has_home else None
+        self._has_failed = False
         self._next = start
         self.node = self._leaders[start % len(self._leaders)]
 
@@ -38,6 +48,9 @@ class OperatorClient:
         """
         call = {"type": kind, **({kind.lower(): body} if body else {})}
         data = json.dumps(call).encode()
+        if self._home is not None and not self._has_failed:
+            self.node = self._leaders[self._home]
+        self._has_failed = False
         for _ in range(REDIRECTS_MAX):
             try:
                 answer = await self._http.request(
@@ -67,5 +80,6 @@ class OperatorClient:
         raise UnavailableError("nodes redirect to each other")
 
     def _turn_to_next(self) -> None:
+        self._has_failed = True
         self._next += 1
         self.node = self._leaders[self._next % len(self._leaders)]

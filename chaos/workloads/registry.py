@@ -20,6 +20,9 @@ WEIGHT, QUOTA = "weight", "quota"
 REGISTERS = ((WEIGHT, 1), (WEIGHT, 2), (QUOTA, 1), (QUOTA, 2))
 CLIENTS = 6
 """Each may use every register; a judge can search a history of ten at most."""
+HOMES = 0.5
+"""Of the clients begin each call at a node of their own, which leads or not: what it
+answers must be as new as what others hear from the leader."""
 CALLS_PER_S = 2.0
 """Of each client."""
 WRITES = 0.5
@@ -63,7 +66,12 @@ class Registry:
     async def _be_client(self, number: int) -> None:
         rng = self._around.rng
         async with open_http_client() as http:
-            client = OperatorClient(http, self._around.leaders, start=number)
+            client = OperatorClient(
+                http,
+                self._around.leaders,
+                start=number,
+                has_home=number < CLIENTS * HOMES,
+            )
             while True:
                 await wait_turn(rng, CALLS_PER_S * self._around.pace)
                 if self._is_settling:

@@ -54,6 +54,12 @@ MUTANTS: tuple[Mutant, ...] = (
         name="acknowledge-before-sync",
         rule="messages leave before the entries they promise are on the disk",
         promise="P1",
+        hunts=(_fast(TOLD),),
+    ),
+    Mutant(
+        name="never-sync",
+        rule="the journal is written, and never synced",
+        promise="P1",
         hunts=(
             _fast(TOLD),
             _live(
@@ -75,20 +81,22 @@ MUTANTS: tuple[Mutant, ...] = (
         promise="P1",
         hunts=(
             _whole(P1_SIMULATED),
-            _live(
-                LiveRun(faults="kill@leader", workload="churn", for_s=15.0),
-                P1_LIVE,
-            ),
+            _live(LiveRun(faults="kill@leader", workload="churn", for_s=15.0), P1_LIVE),
         ),
     ),
     Mutant(
         name="read-without-barrier",
         rule="a leader answers reads as long as it thinks that it leads",
         promise="P1",
+        hunts=(_fast(P1_SIMULATED),),
+    ),
+    Mutant(
+        name="read-from-anyone",
+        rule="every node answers reads, from what it has",
+        promise="P1",
         hunts=(
-            _fast(P1_SIMULATED),
             _live(
-                LiveRun(faults="pause@leader", workload="registry", for_s=20.0),
+                LiveRun(faults="pause", workload="registry", for_s=15.0),
                 REGISTERS_LIVE,
             ),
         ),
@@ -229,7 +237,18 @@ MUTANTS: tuple[Mutant, ...] = (
         name="trust-the-wall-clock",
         rule="cluster time is what the leader's wall clock says",
         promise="P7",
-        hunts=(_fast(P7),),
+        hunts=(
+            _fast(P7),
+            _live(
+                LiveRun(
+                    faults="clock-jump,kill@leader",
+                    workload="churn,hoarder",
+                    for_s=15.0,
+                    needs=(Ability.FAKETIME,),
+                ),
+                P7,
+            ),
+        ),
     ),
     Mutant(
         name="obey-old-orders",

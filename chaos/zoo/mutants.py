@@ -28,6 +28,7 @@ _MODULES = {
     ),
     "of_disk": (
         "acknowledge-before-sync",
+        "never-sync",
         "believe-a-torn-journal",
         "leave-the-directory-unsynced",
         "apply-twice",
@@ -44,6 +45,7 @@ _MODULES = {
     ),
     "of_leader": (
         "answer-before-commit",
+        "read-from-anyone",
         "trust-the-wall-clock",
         "greet-without-offers",
         "greet-without-updates",

@@ -9,8 +9,14 @@ from msgspec.structs import replace
 
 from chaos.zoo.patch import Patch, Patches
 from raftleader.leader import replica
-from raftleader.replication.journal.format import HEAD_BYTES, decode_head
+from raftleader.replication.journal.format import (
+    HEAD_BYTES,
+    decode_head,
+    encode_batch,
+)
 from raftleader.replication.journal.reading import Batch, SegmentReader
+from raftleader.replication.journal.recovery import Segment
+from raftleader.replication.journal.segment_files import SegmentFiles
 from raftleader.replication.member.applying import Applying
 from raftleader.replication.member.writing import Writing
 from raftleader.replication.raft.configuration import Configuration
@@ -25,6 +31,18 @@ def _sync_now_and_then(self: Writing) -> None:
     self.late = (late + 1) % 4  # type: ignore[attr-defined]
     if late == 3:
         _sync(self)
+
+
+def _write_unsynced(
+    self: SegmentFiles, segment: Segment, body: bytes, end: int
+) -> None:
+    """What was written is taken for durable."""
+    assert self._file is not None
+    if end > self._room:
+        self._file.allocate(self._segment_bytes)
+        self._room = self._segment_bytes
+    self._file.write(segment.end, encode_batch(segment.seed, segment.end, body))
+    segment.end = end
 
 
 def _batch_unchecked(self: SegmentReader, offset: int) -> Batch | None:
@@ -69,6 +87,7 @@ _restored = Applying.restored
 
 MUTANTS: Patches = {
     "acknowledge-before-sync": (Patch(Writing, "_sync", _sync_now_and_then),),
+    "never-sync": (Patch(SegmentFiles, "_write_batch", _write_unsynced),),
     "believe-a-torn-journal": (Patch(SegmentReader, "batch_at", _batch_unchecked),),
     "leave-the-directory-unsynced": (Patch(Draft, "settle", _settle_unsynced),),
     "apply-twice": (Patch(Applying, "restored", _restored_one_early),),
