@@ -52,10 +52,11 @@ Make = Callable[..., tuple[OperatorClient, Nodes]]
 
 @pytest.fixture
 def make() -> Make:
-    def make(**replies: list[Reply]) -> tuple[OperatorClient, Nodes]:
+    def make(**replies: Any) -> tuple[OperatorClient, Nodes]:
         nodes = Nodes({A: replies.get("a", []), B: replies.get("b", [])})
         http: HttpClient = nodes  # type: ignore[assignment]
-        return OperatorClient(http, [A, B], start=0), nodes
+        has_home = bool(replies.get("has_home"))
+        return OperatorClient(http, [A, B], start=0, has_home=has_home), nodes
 
     return make
 
@@ -78,6 +79,23 @@ async def test_client_follows_to_the_leader_and_stays(make: Make) -> None:
     await client.call("GET_WEIGHTS")
     assert [address for address, _ in nodes.asked] == [A, B, B]
     assert client.node == B
+
+
+async def test_client_with_a_home_begins_there_unless_the_last_call_failed(
+    make: Make,
+) -> None:
+    to_b = answer(307, location=f"//{B}/api/v1")
+    client, nodes = make(
+        a=[to_b, UnavailableError("refused"), to_b],
+        b=[answer(200), answer(200), answer(200)],
+        has_home=True,
+    )
+    await client.call("GET_WEIGHTS")
+    with pytest.raises(UnavailableError):
+        await client.call("GET_WEIGHTS")
+    await client.call("GET_WEIGHTS")
+    await client.call("GET_WEIGHTS")
+    assert [address for address, _ in nodes.asked] == [A, B, A, B, A, B]
 
 
 async def test_nodes_that_redirect_in_a_circle_have_not_done_it(make: Make) -> None:
