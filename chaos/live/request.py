@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from chaos.zoo.mutants import require_mutant
 from raftleader.cli.local_plan import AGENTS_MAX, LEADERS_MAX
 from raftleader.errors import ConfigError, InvalidInputError
 from raftleader.protocol.resources import parse_resources
@@ -69,6 +70,8 @@ class LiveRequest(msgspec.Struct, frozen=True, kw_only=True):
                 raise ConfigError(f"{flag}: {value!r} is none of {', '.join(known)}")
         if not self.snapshot_entries >= 1 or not self.keep_entries >= 1:
             raise ConfigError("--snapshot-entries: expected at least 1")
+        if self.mutant is not None:
+            require_mutant(self.mutant)
         try:
             parse_resources(self.agent_resources)
         except InvalidInputError as error:

@@ -69,10 +69,15 @@ MODULES: Mapping[str, str] = MappingProxyType(
 """The module of each mutant, by the name under which ``--mutant`` plants it."""
 
 
-def patches_of(name: str) -> tuple[Patch, ...]:
-    """What has to be put in place. Raises ConfigError that names mutants like it."""
+def require_mutant(name: str) -> None:
+    """Raises ConfigError, which names mutants like it, if there is none."""
     if name not in MODULES:
         raise ConfigError(f"--mutant {name}: {unknown(name, MODULES)}")
+
+
+def patches_of(name: str) -> tuple[Patch, ...]:
+    """What has to be put in place. Raises ConfigError that names mutants like it."""
+    require_mutant(name)
     module = importlib.import_module(f"chaos.zoo.{MODULES[name]}")
     found: tuple[Patch, ...] = module.MUTANTS[name]
     return found
