@@ -37,7 +37,6 @@ _MODULES = {
     "of_state": (
         "drop-an-offer",
         "restart-deadlines",
-        "count-old-batches",
         "forget-an-accept",
         "offer-twice",
         "acknowledge-any-update",

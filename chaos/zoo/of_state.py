@@ -14,9 +14,9 @@ from raftleader.state import apply, apply_accept
 from raftleader.state.apply_tasks import apply_acknowledge_update
 from raftleader.state.apply_time import apply_begin_term
 from raftleader.state.cluster import Agent, ClusterState
-from raftleader.state.commands import AcknowledgeUpdate, BeginTerm, Entry
+from raftleader.state.commands import AcknowledgeUpdate, BeginTerm
 from raftleader.state.context import Context
-from raftleader.state.outcomes import Outcome, Rejected
+from raftleader.state.outcomes import Outcome
 from raftleader.state.tables import drop_offer, set_framework
 
 _GRACE_MS = round(RESUBSCRIBE_GRACE_S * 1000)
@@ -44,11 +44,6 @@ def _begin_term_and_deadlines(
             deadline_ms = ctx.now_ms + wait_ms
             set_framework(state, ctx, replace(framework, deadline_ms=deadline_ms))
     return outcome
-
-
-def _fence_nothing(state: ClusterState, term: int, entry: Entry) -> Rejected | None:
-    """Whatever is in the log counts, whoever made it and in whichever term."""
-    return None
 
 
 def _decided_never(*_: Any) -> bool:
@@ -89,7 +84,6 @@ def _count_ids(self: Context, letter: str) -> str:
 MUTANTS: Patches = {
     "drop-an-offer": (Patch(apply, "apply_begin_term", _begin_term_without_an_offer),),
     "restart-deadlines": (Patch(apply, "apply_begin_term", _begin_term_and_deadlines),),
-    "count-old-batches": (Patch(apply, "_fence", _fence_nothing),),
     "forget-an-accept": (Patch(apply_accept, "_is_decided_task", _decided_never),),
     "offer-twice": (Patch(Agent, "free", property(_is_free_twice)),),
     "acknowledge-any-update": (

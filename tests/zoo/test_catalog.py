@@ -97,9 +97,10 @@ def test_three_at_least_are_caught_with_real_processes() -> None:
 
 def test_kept_figures_are_those_of_the_catalogue() -> None:
     measured = kept()
-    assert measured.keys() == {
-        (mutant.name, hunt.level) for mutant in MUTANTS for hunt in mutant.hunts
-    }
+    hunts = {(mutant.name, hunt.level) for mutant in MUTANTS for hunt in mutant.hunts}
+    assert measured.keys() <= hunts
+    # Those on real processes take minutes each: the page says which were not measured.
+    assert {level for _, level in hunts - measured.keys()} <= {Level.LIVE}
     for (_, level), one in measured.items():
         assert one.median is not None, f"{one.mutant} was not caught: {one}"
         assert len(one.took) == SERIES or level is Level.LIVE

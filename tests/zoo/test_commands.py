@@ -48,7 +48,7 @@ async def test_zoo_shows_who_caught_a_mutant() -> None:
 
 
 async def test_zoo_says_the_same_as_json() -> None:
-    request = ZooRequest(mutant="acknowledge-before-sync", start=1)
+    request = ZooRequest(mutant="never-sync", start=1)
     code, out, err = await zoo(request)
     document: dict[str, Any] = json.loads(out)
     assert code == 0
@@ -60,11 +60,11 @@ async def test_zoo_says_the_same_as_json() -> None:
     assert hunt["usually"] >= 1
     (left,) = document["not_run"]
     assert left == {
-        "mutant": "acknowledge-before-sync",
+        "mutant": "never-sync",
         "level": "live",
         "why": NOT_ASKED,
     }
-    assert "not run: acknowledge-before-sync, live: real processes" in err
+    assert "not run: never-sync, live: real processes" in err
 
 
 async def test_zoo_ends_with_1_when_a_mutant_is_not_caught() -> None:
@@ -96,7 +96,7 @@ def test_plan_begins_with_what_takes_longest() -> None:
 
 def test_plan_leaves_out_what_the_machine_lacks_and_says_so() -> None:
     machine = machine_without(Ability.LOOP_EXT4)
-    _, left = plan(ZooRequest(mutant="acknowledge-before-sync"), machine)
+    _, left = plan(ZooRequest(mutant="never-sync"), machine)
     (one,) = left
     assert one.hunt.level is Level.LIVE
     assert "loop-ext4" in one.why
