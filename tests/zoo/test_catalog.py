@@ -102,7 +102,8 @@ def test_kept_figures_are_those_of_the_catalogue() -> None:
     # Those on real processes take minutes each: the page says which were not measured.
     assert {level for _, level in hunts - measured.keys()} <= {Level.LIVE}
     for (_, level), one in measured.items():
-        assert one.median is not None, f"{one.mutant} was not caught: {one}"
+        # The page says of which it takes more seeds than a series has.
+        assert one.most > 0, f"{one.mutant} was not caught: {one}"
         assert len(one.took) == SERIES or level is Level.LIVE
 
 
