@@ -202,9 +202,10 @@ async def test_a_bug_while_applying_ends_the_node_with_that_error(
     world.nursery.start_soon(break_it)
     with pytest.raises(ZeroDivisionError, match="a bug"):
         await run_node(
-            config(tmp_path, agents="mem://n1/agents"),
+            config(tmp_path, members={"n1": "mem://n1/peer"}, agents="mem://n1/agents"),
             transport=world.network.transport("n1"),
             http_server=no_http,
+            make_log=log_without_threads,
             on_made=made.append,
         )
 
