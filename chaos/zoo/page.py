@@ -66,6 +66,12 @@ in the suite does not look. These were not caught when they were planted first:
 * `obey-old-orders`: the judge asked the agent's own machine which term it had seen, and
   that was what the mutant had changed; and an order that comes again does little harm.
   It remembers for itself now, and looks whom the agent follows.
+* `take-any-directory`: that a member without its disk takes part was seen only when
+  something was lost by it, in one seed of two hundred. Now a node that was started
+  so is held, once it votes or acknowledges, to what its name has promised before.
+* `read-from-anyone`: the clients of the workload `registry` stayed with the leader they
+  had found, and never heard what another node would say. Half of them begin each call
+  at a node of their own now.
 * `pysyncobj-truncates`, `pysyncobj-syncs-late`: votes, acknowledgements and what is on
   disk were judged for our own engine only; now for `pysyncobj` too. And a log that is
   shorter than what its node acknowledged is seen at once, not only if the node dies

@@ -45,7 +45,9 @@ from raftleader.state.snapshot import digest
 
 if TYPE_CHECKING:
     from chaos.sim.fast.agent import SimAgent
+    from chaos.sim.fast.node import SimNode
     from chaos.sim.fast.node_life import NodeLife
+    from raftleader.replication.raft.core import RaftCore
 
 DIGEST_EVERY = 16
 EVERYTHING_EVERY = 32
@@ -151,6 +153,18 @@ class Judge:
     ) -> None:
         problems = self.durable.restarted(node, term=term, vote=vote, last=last)
         self.report(ToldIsDurable.name, problems)
+
+    def spoke(self, node: SimNode, core: RaftCore) -> None:
+        """It has voted, or acknowledged. One without the disk that it had is for the
+        others the member of that name, and back."""
+        if node.is_careless:
+            node.is_careless = False
+            self.restarted(
+                (node.name, node.instance - 1),
+                term=core.term,
+                vote=core.vote,
+                last=(core.last_term, core.last_index),
+            )
 
     def refused_to_run(self, node: str, instance: int, text: str) -> None:
         self.counts["refused to run"] += 1

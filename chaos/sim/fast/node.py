@@ -43,6 +43,8 @@ class SimNode:
         is_kept_down: It is not started again by itself.
         is_power_cut: Whether what kills it takes the machine with it; drawn each time.
         is_broken: It ended by a bug, and stays down.
+        is_careless: Its disk is new, and it was started as if nothing had been: it must
+            not speak for the member whose name it has.
         died, configured, committed: Told of each death, of each configuration it
             follows, and when more is committed, and whether it leads then.
     """
@@ -68,6 +70,7 @@ class SimNode:
     wall_offset_ms: int = 0
     crash_point: tuple[str, int] | None = None
     is_kept_down: bool = False
+    is_careless: bool = False
     is_broken: bool = False
     is_power_cut: Callable[[], bool] = lambda: False
     lives: int = 0

@@ -299,7 +299,7 @@ class NodeLife:
         links = self.links.outgoing
         core = member.core
         identity = (self.name, self.instance)
-        last = 0
+        last, has_voted = 0, False
         for peer, message in out:
             link = links.get(peer)
             if link is None:
@@ -310,6 +310,7 @@ class NodeLife:
                     last = max(last, message.index)
             elif kind is VoteReply and message.is_granted and not message.is_probe:
                 self.judge.voted(identity, message.term, peer)
+                has_voted = True
             is_first = kind is Greeting
             if stalled_s:
                 self.after(stalled_s, self._send_late, link, message, is_first)
@@ -318,6 +319,8 @@ class NodeLife:
         if last and last >= core.first_index:
             self.judge.promised(identity, (core.term_at(last), last))
         self.judge.told_term(identity, core.term)
+        if has_voted or last:
+            self.judge.spoke(self.node, core)
         self.judge.holds(identity, (core.last_term, core.last_index))
         self._at_point("after-send")
 

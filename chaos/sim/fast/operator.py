@@ -91,6 +91,7 @@ class Operator:
         self._new_disk(node)
         if self._rng.random() < 0.5:
             self.stage = Stage.CARELESS
+            node.is_careless = True
             node.start()
             self._agenda.after(CARELESS_S, self._end_carelessness, self._began)
         else:
@@ -120,6 +121,7 @@ class Operator:
 
     def _end_carelessness(self, began: int) -> None:
         if began == self._began and self.node is not None and not self._is_over:
+            self.node.is_careless = False
             self.node.crash("it should not have been started")
             self._new_disk(self.node)
             self._remove(self.node)

@@ -36,6 +36,7 @@ def test_no_duration_is_named_with_its_flag(text: str) -> None:
         ({"disks": "tape"}, "--disks"),
         ({"snapshot_entries": 0}, "--snapshot-entries"),
         ({"agent_resources": "cpus:many"}, "--agent-resources"),
+        ({"mutant": "drop-offer"}, "--mutant drop-offer: .* drop-an-offer"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_flag(
