@@ -27,6 +27,7 @@ class AcceptsOnce:
     Attributes:
         judged: How many ACCEPTs there were, repeated ones too.
         launched: Every task that was ever in the table.
+        named: Every task of an ACCEPT, launched or not.
     """
 
     name = "P3 an ACCEPT counts once"
@@ -34,6 +35,7 @@ class AcceptsOnce:
     def __init__(self) -> None:
         self.judged = 0
         self.launched: set[TaskKey] = set()
+        self.named: set[TaskKey] = set()
         self._used: dict[OfferId, int] = {}
         self._launches: dict[tuple[TaskKey, tuple[OfferId, ...]], int] = {}
         self._orphans: set[bytes] = set()
@@ -48,6 +50,7 @@ class AcceptsOnce:
         problems: list[str] = []
         for command in accepts:
             self.judged += 1
+            self.named |= {(command.framework_id, one) for one in _tasks_of(command)}
             problems += self._judge(command, state)
         for framework_id in sorted({one.framework_id for one in accepts}):
             framework = state.frameworks.get(framework_id)

@@ -15,12 +15,12 @@ from chaos.zoo.hunting import Found, hunt_for
 from chaos.zoo.measured import Measured, keep, kept, starts
 from chaos.zoo.mutants import unknown
 from chaos.zoo.showing import Left, Result, show
+from raftleader.cli.exit_codes import EXIT_USAGE
 from raftleader.cli.measured_cluster import Bar, progress_bar
 from raftleader.cli.output import Output
 from raftleader.cli.serve import run_until_ended
 from raftleader.errors import ConfigError
 
-EXIT_CAUGHT, EXIT_NOT_CAUGHT, EXIT_USAGE, EXIT_PARTIAL = 0, 1, 2, 130
 START_MAX = 2**61
 TRIES_MAX = 100_000
 ORDER = (Level.WHOLE, Level.FAST, Level.SCENARIO, Level.LIVE)
@@ -97,21 +97,19 @@ async def run_zoo(request: ZooRequest, output: Output) -> int:
         is_complete = True
 
     signal_code = await run_until_ended(run)
-    before = kept()
-    measured = before
+    measured = kept()
     if request.is_measuring and is_complete:
-        measured = before | measured_of(jobs, found)
+        measured |= measured_of(jobs, found)
         keep(measured, MUTANTS)
     result = Result(
         found=sorted(found, key=_place),
         left=left,
         measured=measured,
         start=request.start,
+        is_complete=is_complete and not signal_code,
     )
-    show(result, output, is_complete=is_complete)
-    if signal_code or not is_complete:
-        return EXIT_PARTIAL
-    return EXIT_CAUGHT if result.is_all_caught else EXIT_NOT_CAUGHT
+    show(result, output)
+    return result.exit_code
 
 
 def plan(request: ZooRequest, machine: Machine | None) -> tuple[list[_Job], list[Left]]:

@@ -29,6 +29,9 @@ LEFT_COLUMNS = (
 )
 
 
+EXIT_CAUGHT, EXIT_NOT_CAUGHT, EXIT_PARTIAL = 0, 1, 130
+
+
 @attrs.frozen(kw_only=True)
 class Left:
     """A hunt that was not run."""
@@ -40,12 +43,24 @@ class Left:
 
 @attrs.frozen(kw_only=True)
 class Result:
-    """All there is to say. ``measured`` has what hunts take usually."""
+    """All there is to say.
+
+    Attributes:
+        measured: What hunts take usually.
+        is_complete: Nothing cut it short.
+    """
 
     found: Sequence[Found]
     left: Sequence[Left]
     measured: Mapping[tuple[str, Level], Measured]
     start: int
+    is_complete: bool = True
+
+    @property
+    def exit_code(self) -> int:
+        if not self.is_complete:
+            return EXIT_PARTIAL
+        return EXIT_CAUGHT if self.is_all_caught else EXIT_NOT_CAUGHT
 
     @property
     def is_all_caught(self) -> bool:
@@ -56,12 +71,12 @@ class Result:
         """What it takes usually."""
         return self.measured.get((one.mutant.name, one.hunt.level))
 
-    def as_json(self, *, is_complete: bool) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """The document of ``--json``."""
         verdict = Verdict.VALID if self.is_all_caught else Verdict.INVALID
         return {
             "verdict": verdict.value,
-            "is_complete": is_complete,
+            "is_complete": self.is_complete,
             "start": self.start,
             "caught": sum(one.is_caught for one in self.found),
             "hunts": [
@@ -79,10 +94,10 @@ class Result:
         }
 
 
-def show(result: Result, output: Output, *, is_complete: bool) -> None:
+def show(result: Result, output: Output) -> None:
     """The tables, or the JSON."""
     if output.as_json:
-        output.result(result.as_json(is_complete=is_complete))
+        output.result(result.as_json())
         return
     output.table([_row(result, one) for one in result.found], COLUMNS)
     print(file=output.out)
@@ -93,7 +108,7 @@ def show(result: Result, output: Output, *, is_complete: bool) -> None:
         ]
         output.table(rows, LEFT_COLUMNS)
         print(file=output.out)
-    for line in _summary(result, is_complete=is_complete):
+    for line in _summary(result):
         print(line, file=output.out)
     output.out.flush()
 
@@ -112,7 +127,7 @@ def _row(result: Result, one: Found) -> dict[str, object]:
     }
 
 
-def _summary(result: Result, *, is_complete: bool) -> list[str]:
+def _summary(result: Result) -> list[str]:
     caught = [one for one in result.found if one.is_caught]
     wall_s = sum(one.wall_s for one in result.found)
     lines = [f"example: {one.command}" for one in caught[:1]]
@@ -124,7 +139,7 @@ def _summary(result: Result, *, is_complete: bool) -> list[str]:
     lines.append(f"{len(caught)} of {len(result.found)} were caught, in {wall_s:.0f} s")
     if result.left:
         lines.append(f"{len(result.left)} were not run, for the reasons above")
-    if not is_complete:
+    if not result.is_complete:
         lines.append("a partial result: not all were hunted")
     return lines
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from chaos.machine.capabilities import Ability, Capability, Machine
@@ -15,6 +16,7 @@ from chaos.zoo.commands import NOT_ASKED, ZooRequest, measured_of, plan, run_zoo
 from chaos.zoo.entry import Level
 from chaos.zoo.hunting import Found
 from chaos.zoo.measured import APART, Measured, keep, kept, starts
+from chaos.zoo.showing import Result, show
 from raftleader.cli.output import Output
 from raftleader.errors import ConfigError
 
@@ -67,15 +69,22 @@ async def test_zoo_says_the_same_as_json() -> None:
     assert "not run: never-sync, live: real processes" in err
 
 
-async def test_zoo_ends_with_1_when_a_mutant_is_not_caught() -> None:
-    # Its first seeds do not catch it: two nodes lead at once rarely.
-    usual = kept()["skip-the-term-check", Level.FAST]
-    assert usual.took[0] is None or usual.took[0] > 1
-    request = ZooRequest(mutant="skip-the-term-check", tries=1)
-    code, out, err = await zoo(request)
-    assert code == 1
-    assert json.loads(out)["verdict"] == "invalid"
-    assert "not caught: skip-the-term-check, fast, seeds 1 to 1" in err
+def test_mutant_that_is_not_caught_is_shown_and_costs_the_exit_code() -> None:
+    mutant = BY_NAME["skip-the-term-check"]
+    hunt = mutant.hunts[0]
+    caught = Found(mutant=mutant, hunt=hunt, took=3, wall_s=1.0, seed=3, checker="it")
+    missed = Found(mutant=mutant, hunt=hunt, took=9, wall_s=1.0)
+    result = Result(found=[caught, missed], left=[], measured={}, start=1)
+    assert result.exit_code == 1
+    assert result.as_json()["verdict"] == "invalid"
+    assert attrs.evolve(result, found=[caught]).exit_code == 0
+    assert attrs.evolve(result, found=[]).exit_code == 1
+    assert attrs.evolve(result, is_complete=False).exit_code == 130
+    out = io.StringIO()
+    show(result, Output(out=out, err=out))
+    assert "NOT CAUGHT" in out.getvalue()
+    assert f"not caught: skip-the-term-check, fast: {mutant.rule}" in out.getvalue()
+    assert "1 of 2 were caught, in 2 s" in out.getvalue()
 
 
 async def test_zoo_refuses_a_mutant_that_does_not_exist() -> None:

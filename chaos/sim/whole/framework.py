@@ -257,8 +257,7 @@ class SimulatedFramework(Scheduler):
         names = [task.task_id for task in operation.tasks]
         self.history.note(f"{self.name}: {offer.id} starts {', '.join(names)}")
         self.history.counts["launched"] += len(names)
-        self.history.answered.update(dict.fromkeys(names))
-        self.history.counts["acked"] += 1
+        self.history.accepted(self.id, list(names))
         self._launched.update(dict.fromkeys(names))
         if self.habits.is_accepting_twice:
             try:

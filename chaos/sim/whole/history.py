@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import attrs
 
+from chaos.checkers.answered_committed import AnsweredIsCommitted
 from chaos.judging.log_judge import LogJudge, Problem
 from chaos.sim.options import Fault
 from chaos.sim.report import Violation
@@ -134,6 +135,20 @@ class History:
         """An agent starts a task."""
         self.note(f"{agent} starts {key[1]}", counted="started")
         self.report(self.log.started(agent, key, self.clock.now_s))
+
+    def accepted(self, framework_id: FrameworkId | None, tasks: list[str]) -> None:
+        """An ACCEPT with these tasks was answered."""
+        self.answered.update(dict.fromkeys(tasks))
+        self.counts["acked"] += 1
+        named = self.log.accepts.named
+        self.report(
+            (
+                AnsweredIsCommitted.name,
+                f"{task} was answered, and nobody has applied it",
+            )
+            for task in tasks
+            if (framework_id, task) not in named
+        )
 
     def delivered(self, framework_id: FrameworkId, status: TaskStatus) -> None:
         """An update that is to be acknowledged reaches its framework."""
