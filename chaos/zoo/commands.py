@@ -145,7 +145,7 @@ def _why_not(hunt: Hunt, machine: Machine | None) -> str | None:
 def measured_of(
     jobs: Sequence[_Job], found: Sequence[Found]
 ) -> dict[tuple[str, Level], Measured]:
-    """What the series took, by mutant and level."""
+    """What the series took, by mutant and level, in the order of their first seeds."""
     tries = {(job.mutant.name, job.hunt.level): job.tries for job in jobs}
     return {
         (name, level): Measured(
@@ -153,7 +153,7 @@ def measured_of(
             level=level.value,
             took=tuple(
                 one.took if one.is_caught else None
-                for one in found
+                for one in sorted(found, key=lambda one: one.start)
                 if (one.mutant.name, one.hunt.level) == (name, level)
             ),
             tries=most,
@@ -199,6 +199,7 @@ class _Pack:
             )
 
 
-def _place(found: Found) -> tuple[int, int]:
+def _place(found: Found) -> tuple[int, int, int]:
     """In the order of the catalogue."""
-    return (MUTANTS.index(found.mutant), found.mutant.hunts.index(found.hunt))
+    mutant = found.mutant
+    return (MUTANTS.index(mutant), mutant.hunts.index(found.hunt), found.start)

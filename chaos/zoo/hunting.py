@@ -38,6 +38,7 @@ class Found:
     """What became of a hunt.
 
     Attributes:
+        start: The first seed.
         seed: The one with which it was caught; None: it was not.
         took: How many seeds were tried.
         checker, message: Who caught it, and what was said first.
@@ -47,6 +48,7 @@ class Found:
 
     mutant: Mutant
     hunt: Hunt
+    start: int
     took: int
     wall_s: float
     seed: int | None = None
@@ -142,13 +144,14 @@ async def _hunt_simulated(
         await runner.run_campaign(campaign, note)
     wall_s = time.perf_counter() - began_s
     if caught is None:
-        return Found(mutant=mutant, hunt=hunt, took=took, wall_s=wall_s)
+        return Found(mutant=mutant, hunt=hunt, start=start, took=took, wall_s=wall_s)
     words = ["raftleader chaos replay", str(caught.seed), *simulation.arguments()]
     if hunt.level is Level.SCENARIO:
         words = [f"raftleader chaos zoo --mutant {mutant.name} --start {caught.seed}"]
     return Found(
         mutant=mutant,
         hunt=hunt,
+        start=start,
         took=took,
         wall_s=wall_s,
         seed=caught.seed,
@@ -191,6 +194,7 @@ async def _hunt_live(
                 return Found(
                     mutant=mutant,
                     hunt=hunt,
+                    start=start,
                     took=took,
                     wall_s=time.perf_counter() - began_s,
                     seed=seed,
@@ -202,6 +206,7 @@ async def _hunt_live(
     return Found(
         mutant=mutant,
         hunt=hunt,
+        start=start,
         took=took,
         wall_s=time.perf_counter() - began_s,
         problem="; ".join(dict.fromkeys(problems)),

@@ -72,8 +72,8 @@ async def test_zoo_says_the_same_as_json() -> None:
 def test_mutant_that_is_not_caught_is_shown_and_costs_the_exit_code() -> None:
     mutant = BY_NAME["skip-the-term-check"]
     hunt = mutant.hunts[0]
-    caught = Found(mutant=mutant, hunt=hunt, took=3, wall_s=1.0, seed=3, checker="it")
-    missed = Found(mutant=mutant, hunt=hunt, took=9, wall_s=1.0)
+    missed = Found(mutant=mutant, hunt=hunt, start=1, took=9, wall_s=1.0)
+    caught = attrs.evolve(missed, took=3, seed=3, checker="it")
     result = Result(found=[caught, missed], left=[], measured={}, start=1)
     assert result.exit_code == 1
     assert result.as_json()["verdict"] == "invalid"
@@ -141,12 +141,19 @@ def test_series_of_a_hunt_are_put_together() -> None:
     mutant = BY_NAME["drop-an-offer"]
     jobs, _ = plan(ZooRequest(mutant=mutant.name, is_measuring=True), None)
     found = [
-        Found(mutant=mutant, hunt=job.hunt, took=took, wall_s=0.0, seed=seed)
+        Found(
+            mutant=mutant,
+            hunt=job.hunt,
+            start=job.start,
+            took=took,
+            wall_s=0.0,
+            seed=seed,
+        )
         for job, took, seed in zip(
             jobs, (1, 2, 200, 4, 5), (1, 1002, None, 3004, 4005), strict=True
         )
     ]
-    (one,) = measured_of(jobs, found).values()
+    (one,) = measured_of(jobs, found[::-1]).values()
     assert one.took == (1, 2, None, 4, 5)
     assert one.median == 4
     assert len(starts(mutant.hunts[0])) == 5

@@ -43,8 +43,8 @@ class SimNode:
         is_kept_down: It is not started again by itself.
         is_power_cut: Whether what kills it takes the machine with it; drawn each time.
         is_broken: It ended by a bug, and stays down.
-        is_careless: Its disk is new, and it was started as if nothing had been: it must
-            not speak for the member whose name it has.
+        is_careless: Its disk is new, and it was started as a first member of the group
+            is: it must not vote or acknowledge, for its name has done so before.
         died, configured, committed: Told of each death, of each configuration it
             follows, and when more is committed, and whether it leads then.
     """

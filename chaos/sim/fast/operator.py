@@ -91,7 +91,8 @@ class Operator:
         self._new_disk(node)
         if self._rng.random() < 0.5:
             self.stage = Stage.CARELESS
-            node.is_careless = True
+            # One that joined once may speak: it is told by its directory, and refused.
+            node.is_careless = not node.is_joining
             node.start()
             self._agenda.after(CARELESS_S, self._end_carelessness, self._began)
         else:
